@@ -1,0 +1,1 @@
+"""Scenarios that come with wflsim; `wflsim run NAME` plays one."""

@@ -1,0 +1,31 @@
+"""A world small enough to be played in a moment."""
+
+import pytest
+
+TINY = """\
+name: tiny
+seed: 3
+fleet: {devices: 4}
+radio: {bandwidth_hz: 1e6}
+task:
+  data: digits
+  partition: {kind: classes, per_device: 2}
+  model: {kind: mlp, hidden: [8]}
+rounds: 3
+variants:
+  pruned: {algorithm: japp, deadline: {kind: relative, share: 0.5}}
+  fedalt: {algorithm: fedalt, allocator: dense}
+  fedavg: {algorithm: fedavg, allocator: dense}
+"""
+
+
+@pytest.fixture
+def tiny() -> str:
+    return TINY
+
+
+@pytest.fixture
+def tiny_file(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY)
+    return path

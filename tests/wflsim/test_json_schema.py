@@ -1,0 +1,42 @@
+import json
+
+import jsonschema
+import pytest
+from ruamel.yaml import YAML
+
+from wflsim.scenario.json_schema import json_schema
+from wflsim.scenario.loading import shipped
+
+SCHEMA = json_schema()
+
+
+def test_the_schema_is_a_schema():
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    assert json.loads(json.dumps(SCHEMA)) == SCHEMA
+
+
+@pytest.mark.parametrize("path", shipped().values(), ids=str)
+def test_it_accepts_what_is_shipped(path):
+    jsonschema.validate(YAML(typ="safe").load(path), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("devices: 4", "devices: four"),
+        ("devices: 4", "device: 4"),
+        ("1e6", "-1e6"),
+        ("kind: mlp", "kind: nlp"),
+    ],
+)
+def test_it_refuses_what_the_loader_refuses(tiny, old, new):
+    good = YAML(typ="safe").load(tiny)
+    jsonschema.validate(good, SCHEMA)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(YAML(typ="safe").load(tiny.replace(old, new)), SCHEMA)
+
+
+def test_fields_carry_units_and_meanings():
+    bandwidth = SCHEMA["properties"]["radio"]["properties"]["bandwidth_hz"]
+    assert bandwidth["exclusiveMinimum"] == 0
+    assert bandwidth["description"].endswith("[Hz]")

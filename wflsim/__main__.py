@@ -1,0 +1,5 @@
+"""`python -m wflsim` is `wflsim`."""
+
+from wflsim.cli.main import main
+
+main()

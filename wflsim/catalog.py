@@ -1,0 +1,169 @@
+"""Which kinds every family of components has: ours by a table, those of others by entry points."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from inspect import getdoc
+from typing import Any, get_type_hints
+
+import channel_models.catalog
+import optimizers.catalog
+from channel_models.fading import Fading
+from channel_models.geometry import Placement
+from channel_models.links import Link
+from channel_models.path_loss import PathLoss
+from channel_models.shadowing import Shadowing
+from optimizers.allocator import Allocator
+from wflsim.contracts import Algorithm, Compute, Data, Deadline, Engine, Model, Partition, Policy
+from wflsim.errors import UserError
+
+KINDS: Mapping[str, Mapping[str, str]] = {
+    **channel_models.catalog.KINDS,
+    **optimizers.catalog.KINDS,
+    "compute": {"kappa": "wflsim.world.compute:Kappa"},
+    "deadline": {
+        "none": "wflsim.world.deadlines:NoDeadline",
+        "fixed": "wflsim.world.deadlines:Fixed",
+        "relative": "wflsim.world.deadlines:Relative",
+        "load_factor": "wflsim.world.deadlines:LoadFactor",
+    },
+    "policy": {
+        "wait_for_all": "wflsim.network.policies:WaitForAll",
+        "deadline": "wflsim.network.policies:AtDeadline",
+    },
+    "data": {"digits": "wflsim.learning.data.digits:Digits"},
+    "partition": {
+        "classes": "wflsim.learning.partition:Classes",
+        "iid": "wflsim.learning.partition:Iid",
+    },
+    "model": {"mlp": "wflsim.learning.models:Mlp"},
+    "engine": {
+        "batched": "wflsim.learning.engines:Batched",
+        "loop": "wflsim.learning.engines:Loop",
+    },
+    "algorithm": {
+        "japp": "wflsim.learning.algorithms.japp:Japp",
+        "fedalt": "wflsim.learning.algorithms.fedalt:FedAlt",
+        "fedavg": "wflsim.learning.algorithms.fedavg:FedAvg",
+    },
+}
+
+FAMILY_OF: Mapping[type, str] = {
+    Algorithm: "algorithm",
+    Allocator: "allocator",
+    Compute: "compute",
+    Data: "data",
+    Deadline: "deadline",
+    Engine: "engine",
+    Fading: "fading",
+    Link: "link",
+    Model: "model",
+    Partition: "partition",
+    PathLoss: "path_loss",
+    Placement: "placement",
+    Policy: "policy",
+    Shadowing: "shadowing",
+}
+
+
+class PluginError(UserError):
+    """A third-party component that cannot be used; the sentence names the package and the remedy."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a component, as help and as documentation.
+
+    Attributes:
+        name: Key in the scenario.
+        hint: Its type, with bounds.
+        default: Its default, or ``dataclasses.MISSING``.
+        meaning: The sentence of the class docstring that speaks of it.
+    """
+
+    name: str
+    hint: Any
+    default: Any
+    meaning: str
+
+
+@cache
+def kinds(family: str) -> Mapping[str, str]:
+    """Return kind → "module:Class" of a family, those of installed plug-ins included.
+
+    A plug-in adds a name and never replaces one.
+    """
+    table = dict(KINDS[family])
+    for point in entry_points(group=f"wflsim.{family}"):
+        if point.name in table and table[point.name] != point.value:
+            package = point.dist.name if point.dist else point.value
+            raise PluginError(
+                f"plug-in {package} adds {family} '{point.name}', a name that is taken by {table[point.name]}; "
+                "rename it in the plug-in's entry points"
+            )
+        table[point.name] = point.value
+    return dict(sorted(table.items()))
+
+
+@cache
+def component(family: str, kind: str) -> type:
+    """Return the class of a kind."""
+    target = kinds(family)[kind]
+    module, _, name = target.partition(":")
+    try:
+        found = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise PluginError(
+            f"{family} '{kind}' ({target}) cannot be loaded: {error}; reinstall its package"
+        ) from error
+    if not (isinstance(found, type) and is_dataclass(found)):
+        raise PluginError(
+            f"{family} '{kind}' ({target}) is not a dataclass; decorate it with @dataclass(frozen=True)"
+        )
+    return found
+
+
+def family_of(hint: Any) -> str | None:
+    """Return the family that a field's type stands for, if it is one of our protocols."""
+    return FAMILY_OF.get(hint) if isinstance(hint, type) else None
+
+
+def kind_of(family: str, value: object) -> str:
+    """Return the kind whose class made a value."""
+    target = f"{type(value).__module__}:{type(value).__qualname__}"
+    named = {found: kind for kind, found in kinds(family).items()}
+    if target in named:
+        return named[target]
+    return next(kind for kind in kinds(family) if component(family, kind) is type(value))
+
+
+def fields_of(cls: type) -> list[Field]:
+    """Return the fields of a component or section, in order, with the meaning from the class docstring."""
+    hints = get_type_hints(cls, include_extras=True)
+    meanings = _meanings(getdoc(cls) or "")
+    return [
+        Field(f.name, hints[f.name], _default(f), meanings.get(f.name, ""))
+        for f in fields(cls)
+        if f.init
+    ]
+
+
+def summary(cls: type) -> str:
+    """Return the first sentence of a class's docstring."""
+    return (getdoc(cls) or "").split("\n\n")[0].replace("\n", " ")
+
+
+def _default(found: Any) -> Any:
+    return found.default_factory() if found.default_factory is not MISSING else found.default
+
+
+def _meanings(doc: str) -> dict[str, str]:
+    """Return field → sentence from the "Attributes:" section of a Google-style docstring."""
+    _, _, section = doc.partition("Attributes:\n")
+    entries = re.findall(
+        r"^ {4}(\w+)(?: \([^)]*\))?: (.*(?:\n {6,}.*)*)", section.split("\n\n")[0], re.MULTILINE
+    )
+    return {name: re.sub(r"\s+", " ", text).strip() for name, text in entries}

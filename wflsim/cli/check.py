@@ -1,0 +1,133 @@
+"""`wflsim check`: what a scenario means, and whether it can work, before an hour is spent on it."""
+
+import json
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wflsim.cli.options import scenario_options
+
+if TYPE_CHECKING:
+    from wflsim.scenario.loading import Loaded
+    from wflsim.simulation.outlook import Outlook
+
+
+@click.command("check")
+@scenario_options
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+def command(scenario: str, assignments: tuple[str, ...], seed: int | None, form: str) -> None:
+    """Print the resolved SCENARIO with the origin of every value, its link budget, and its prospects.
+
+    Everything is computed at the mean channel, with the devices of the scenario's seed.
+    """
+    from wflsim.scenario.loading import load
+    from wflsim.simulation.outlook import outlook
+
+    loaded = load(scenario, assignments, seed)
+    world = loaded.scenario.world
+    outlooks = {name: outlook(world, system) for name, system in loaded.scenario.systems.items()}
+    if form == "json":
+        click.echo(json.dumps(_as_json(loaded, outlooks), ensure_ascii=False))
+    else:
+        _print(loaded, outlooks)
+
+
+def _as_json(loaded: "Loaded", outlooks: dict[str, "Outlook"]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from wflsim.records.folder import finite
+    from wflsim.scenario.describe import origins
+    from wflsim.simulation.outlook import budget
+
+    links = {name: values.tolist() for name, values in asdict(budget(loaded.scenario)).items()}
+    found: dict[str, Any] = finite(
+        {
+            "scenario": [
+                {"key": key, "value": value, "origin": origin}
+                for key, value, origin in origins(loaded)
+            ],
+            "links": links,
+            "variants": {
+                name: {
+                    "deadline_s": seen.deadline_s,
+                    "dense_s": seen.dense_s,
+                    "sparsest_s": seen.sparsest_s,
+                    "length_s": seen.length_s,
+                    "keep": seen.keep.tolist(),
+                    "binding": dict(seen.binding),
+                    "feasible": seen.feasible,
+                    "status": seen.certificate.status,
+                    "reason": seen.certificate.reason,
+                }
+                for name, seen in outlooks.items()
+            },
+        }
+    )
+    return found
+
+
+def _print(loaded: "Loaded", outlooks: dict[str, "Outlook"]) -> None:
+    from rich.markup import escape
+
+    from wflsim.cli.tables import show, table
+    from wflsim.scenario.describe import origins
+
+    values = table("scenario", "key", "value", "origin")
+    for key, value, origin in origins(loaded):
+        values.add_row(escape(key), escape(str(value)), escape(origin))
+    show(values, _links(loaded))
+    for name, seen in outlooks.items():
+        rounds = loaded.scenario.systems[name].rounds
+        click.echo(f"\n{name}: {_verdict(seen)}")
+        click.echo(
+            f"  least round time: {seen.dense_s:.4g} s with nothing pruned, {seen.sparsest_s:.4g} s at the sparsest"
+        )
+        click.echo(
+            f"  expected round: {seen.length_s:.4g} s, {rounds} rounds {rounds * seen.length_s:.4g} s"
+        )
+        click.echo(
+            f"  kept share: {seen.keep.min():.3f} to {seen.keep.max():.3f}, mean {seen.keep.mean():.3f}"
+        )
+        for what, count in seen.binding.items():
+            click.echo(f"  {count} devices are held by {what}")
+
+
+def _links(loaded: "Loaded") -> Any:
+    from wflsim.cli.tables import table
+    from wflsim.simulation.outlook import budget
+
+    found = budget(loaded.scenario)
+    columns = (
+        "device",
+        "distance [m]",
+        "loss [dB]",
+        "power [dBm]",
+        "array [dB]",
+        "noise [dBm]",
+        "SNR [dB]",
+    )
+    made = table(
+        "link budget at the mean channel, equal shares of the bandwidth", *columns, "rate [Mbit/s]"
+    )
+    parts = (
+        found.distance_m,
+        found.loss_db,
+        found.power_dbm,
+        found.array_db,
+        found.noise_dbm,
+        found.snr_db,
+    )
+    for device, row in enumerate(zip(*parts, found.rate_bps / 1e6, strict=True)):
+        made.add_row(str(device), *(f"{value:.1f}" for value in row[:-1]), f"{row[-1]:.3f}")
+    return made
+
+
+def _verdict(seen: "Outlook") -> str:
+    if not isfinite(seen.deadline_s):
+        return "no deadline"
+    if not seen.feasible:
+        return f"the deadline of {seen.deadline_s:.4g} s cannot be met: {seen.certificate.reason}"
+    return f"the deadline of {seen.deadline_s:.4g} s can be met"

@@ -1,0 +1,32 @@
+"""The live line of a run: variant, round, simulated time, accuracy, time left."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from wflsim.records.report import Report
+from wflsim.scenario.loading import Loaded
+
+
+@contextmanager
+def progress(loaded: Loaded) -> Iterator[Callable[[str, int, Report], None]]:
+    """Yield a function that takes every round's report; the line goes to standard error."""
+    total = sum(system.rounds for system in loaded.scenario.systems.values())
+    columns = (
+        TextColumn("[bold]{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[said]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        line = bar.add_task(loaded.scenario.world.name, total=total, said="")
+
+        def watch(variant: str, rounds: int, report: Report) -> None:
+            accuracy = f"  accuracy {report.scores.personal.mean():.3f}" if report.scores else ""
+            said = f"round {report.round_ + 1}/{rounds}  simulated {report.end_s:.2f} s{accuracy}  left"
+            bar.update(line, advance=1, description=variant, said=said)
+
+        yield watch

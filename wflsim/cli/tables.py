@@ -1,0 +1,47 @@
+"""Tables for the terminal."""
+
+from math import isnan
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from wflsim.simulation.run import Run
+
+
+def table(title: str, *columns: str) -> Table:
+    """Return an empty table whose first column is text and whose others are numbers."""
+    made = Table(title=title, title_justify="left")
+    for index, column in enumerate(columns):
+        made.add_column(column, justify="left" if index == 0 else "right")
+    return made
+
+
+def show(*parts: Any) -> None:
+    """Print tables and texts, as wide as they need to be when the output is not a terminal."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    for part in parts:
+        console.print(part)
+
+
+def summary_table(run: "Run") -> None:
+    """Print a row a variant: accuracy, time, energy, bits."""
+    finals = run.finals()
+    target = max((final.target_accuracy for final in finals.values()), default=0.0)
+    made = table(
+        run.loaded.scenario.world.name,
+        "variant", "accuracy, own", "worst", "server", f"time to {target:.1%} [s]", "simulated [s]",
+        "energy [J]", "sent [Mbit]", "kept", "missed deadlines",
+    )  # fmt: skip
+    for name, final in finals.items():
+        account = run.variants[name].account(final)
+        reached = "never" if isnan(final.target_s) else f"{final.target_s:.3f}"
+        made.add_row(
+            name, f"{final.accuracy_personal:.1%}", f"{final.accuracy_worst:.1%}", f"{final.accuracy_server:.1%}",
+            reached, f"{account['simulated_s']:.3f}", f"{account['energy_j']:.3f}", f"{final.up_bits / 1e6:.1f}",
+            f"{final.keep_mean:.2f}", str(final.missed_deadlines),
+        )  # fmt: skip
+    show(made)

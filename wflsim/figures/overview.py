@@ -1,0 +1,82 @@
+"""The figure of a run: accuracy over simulated time, and where the seconds of a round go."""
+
+from collections.abc import Mapping
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.style import context
+
+from wflsim.records.folder import RunFolder
+from wflsim.records.recorder import Columns
+
+PHASES = {
+    "broadcast_s": ("receiving", "0.78", ""),
+    "compute_s": ("computing", "#0072B2", "////"),
+    "upload_s": ("sending", "#E69F00", ""),
+    "wait_s": ("waiting", "0.93", "...."),
+}
+
+
+def draw(title: str, tables: Mapping[str, Mapping[str, Columns]]) -> Figure:
+    """Return the figure of variant → table → columns."""
+    with as_file(files("wflsim.figures") / "paper.mplstyle") as style, context(style):
+        figure = Figure()
+        left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+        accuracy_over_time(left, {name: found["rounds"] for name, found in tables.items()})
+        seconds_of_a_round(right, {name: found["clients"] for name, found in tables.items()})
+        figure.suptitle(title, x=0.01, ha="left", fontsize=9, fontweight="bold")
+        figure.canvas.draw()
+    return figure
+
+
+def accuracy_over_time(axes: Axes, rounds: Mapping[str, Columns]) -> None:
+    """Draw the mean accuracy of the devices' own models against simulated seconds."""
+    for name, table in rounds.items():
+        known = ~np.isnan(table["accuracy_personal"])
+        seconds, accuracy = table["end_s"][known], 100 * table["accuracy_personal"][known]
+        axes.plot(seconds, accuracy, label=name, markevery=max(1, len(seconds) // 12))
+    axes.set_xlabel("simulated time [s]")
+    axes.set_ylabel("accuracy on own test data [%]")
+    axes.set_xlim(left=0)
+    axes.legend(loc="lower right")
+
+
+def seconds_of_a_round(axes: Axes, clients: Mapping[str, Columns]) -> None:
+    """Draw, for each variant, the mean time that a device spends in each phase of a round."""
+    names = list(clients)
+    start = np.zeros(len(names))
+    for phase, (label, colour, hatch) in PHASES.items():
+        length = np.array(
+            [clients[name][phase].mean() if len(clients[name][phase]) else 0.0 for name in names]
+        )
+        axes.barh(
+            names,
+            length,
+            left=start,
+            label=label,
+            color=colour,
+            hatch=hatch,
+            edgecolor="0.35",
+            linewidth=0.4,
+        )
+        start = start + length
+    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel("seconds of a round, mean over devices [s]")
+    axes.legend(
+        loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=4, handlelength=1.2, columnspacing=0.9
+    )
+
+
+def save(figure: Figure, folder: RunFolder, name: str) -> Path:
+    """Write the figure as PNG and as PDF with embedded fonts; return the path of the PNG."""
+    with as_file(files("wflsim.figures") / "paper.mplstyle") as style, context(style):
+        folder.write(
+            f"{name}.pdf", lambda path: figure.savefig(path, metadata={"CreationDate": None})
+        )
+        return folder.write(
+            f"{name}.png", lambda path: figure.savefig(path, metadata={"Software": None})
+        )

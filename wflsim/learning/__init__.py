@@ -1,0 +1,1 @@
+"""What is learned and how: the only room that knows torch."""

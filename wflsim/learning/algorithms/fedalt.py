@@ -1,0 +1,75 @@
+"""FedAlt: a personal part on every device, trained in turn with the shared part (arXiv 2204.03809)."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from channel_models.units import Count, Positive
+from wflsim.contracts import Exchange, FloatArray, IntArray, Updates
+from wflsim.learning.anatomy import Anatomy, Split, step_macs
+from wflsim.learning.planning import dense_exchange
+
+if TYPE_CHECKING:
+    from wflsim.learning.cohort import Cohort, Params
+    from wflsim.learning.personal import SplitState
+    from wflsim.learning.task import Task
+
+
+@dataclass(frozen=True)
+class FedAlt:
+    """Partial personalisation with LocalAlt: personal steps first, then shared steps (order read in official code [V]).
+
+    The published code uses the same count and rate in both phases; here they are separate, as in the paper [R].
+
+    Attributes:
+        personal: Which layer is personal: the last (output), the first (input), or none.
+        personal_steps: Steps τ_v on the personal part.
+        shared_steps: Steps on the shared part.
+        batch_size: Samples of a step.
+        personal_rate: Step size of the personal part.
+        shared_rate: Step size of the shared part.
+    """
+
+    personal: Split = "output"
+    personal_steps: Count = 5
+    shared_steps: Count = 3
+    batch_size: Count = 32
+    personal_rate: Positive = 0.05
+    shared_rate: Positive = 0.05
+
+    def plan(
+        self, anatomy: Anatomy, samples: IntArray, round_: int, state: "SplitState | None"
+    ) -> tuple[Exchange, ...]:
+        """Return one dense exchange of the shared part."""
+        shared, own = anatomy.split(self.personal)
+        each = (
+            self.personal_steps * step_macs(anatomy, own)[0]
+            + self.shared_steps * step_macs(anatomy, shared)[0]
+        )
+        return (dense_exchange(samples, shared, self.batch_size * each),)
+
+    def init(self, task: "Task") -> "SplitState":
+        """Return the initial weights, split in two."""
+        from wflsim.learning.personal import initial_state
+
+        return initial_state(task, self.personal)
+
+    def train(self, state: "SplitState", cohort: "Cohort", keep: FloatArray) -> Updates:
+        """Return every device's shared part; its personal part stays with it."""
+        from wflsim.learning.payload import dense
+        from wflsim.learning.personal import row
+
+        shared, own = cohort.task.anatomy.split(self.personal)
+        first, second = cohort.phases((self.personal_steps, self.shared_steps), self.batch_size)
+        params = cohort.train(state.of(cohort), own.tensors, first, self.personal_rate)
+        params = cohort.train(params, shared.tensors, second, self.shared_rate)
+        names = shared.tensors
+        messages = [dense(row(params, names, index), names) for index in range(len(cohort.devices))]
+        return Updates(cohort.devices, messages, {name: params[name] for name in own.tensors})
+
+    def fuse(self, state: "SplitState", updates: Updates) -> "SplitState":
+        """Return the mean shared part and the personal parts of those who took part."""
+        return state.fused(updates)
+
+    def model_for(self, state: "SplitState", device: int | None) -> "Params":
+        """Return a device's personalised model, or the server's with an untrained personal part."""
+        return state.model_for(device)

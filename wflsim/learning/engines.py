@@ -1,0 +1,94 @@
+"""How the devices of a cohort are trained on the host: the gradient of one device's loss, for all of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from channel_models.units import Count
+from wflsim.contracts import Engine
+
+if TYPE_CHECKING:
+    import torch
+
+    Tensors = dict[str, torch.Tensor]
+    Loss = Callable[[Tensors, Tensors, torch.Tensor, torch.Tensor], torch.Tensor]
+    Gradients = Callable[[Tensors, Tensors, torch.Tensor, torch.Tensor], Tensors]
+
+
+@dataclass(frozen=True)
+class Batched:
+    """All devices at once: every operation has a leading axis over devices.
+
+    The gradient of the sum of all devices' losses is every device's own gradient, since no loss depends on another
+    device's parameters; one backward pass serves all.
+
+    Attributes:
+        threads: Host threads of one operation; part of the scenario, since it can change a result's last bit.
+    """
+
+    threads: Count = 1
+
+    def gradients(self, loss: "Loss") -> "Gradients":
+        """Return stacked parameters, inputs and labels → stacked gradients, shapes (K, …)."""
+        from torch.func import vmap
+
+        return _slopes(vmap(loss))
+
+
+@dataclass(frozen=True)
+class Loop:
+    """One device after another: the reference that the batched engine is compared with.
+
+    Attributes:
+        threads: Host threads of one operation; part of the scenario, since it can change a result's last bit.
+    """
+
+    threads: Count = 1
+
+    def gradients(self, loss: "Loss") -> "Gradients":
+        """Return stacked parameters, inputs and labels → stacked gradients, shapes (K, …)."""
+        import torch
+
+        single = _slopes(loss)
+
+        def looped(
+            moving: "Tensors", frozen: "Tensors", inputs: "torch.Tensor", labels: "torch.Tensor"
+        ) -> "Tensors":
+            each = [
+                single(
+                    {n: t[k] for n, t in moving.items()},
+                    {n: t[k] for n, t in frozen.items()},
+                    inputs[k],
+                    labels[k],
+                )
+                for k in range(len(labels))
+            ]
+            return {name: torch.stack([found[name] for found in each]) for name in moving}
+
+        return looped
+
+
+def prepare(engine: Engine) -> None:
+    """Give torch as many host threads as an engine asks for."""
+    import torch
+
+    threads = getattr(engine, "threads", None)
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
+def _slopes(loss: "Loss") -> "Gradients":
+    """Return the gradient of a loss, or of the sum of many, by the moving parameters.
+
+    Not ``torch.func.grad``: it imports the compiler, which takes longer than a small run.
+    """
+    import torch
+
+    def slopes(
+        moving: "Tensors", frozen: "Tensors", inputs: "torch.Tensor", labels: "torch.Tensor"
+    ) -> "Tensors":
+        leaves = {name: tensor.detach().requires_grad_() for name, tensor in moving.items()}
+        total = loss(leaves, frozen, inputs, labels).sum()
+        return dict(zip(leaves, torch.autograd.grad(total, list(leaves.values())), strict=True))
+
+    return slopes

@@ -1,0 +1,23 @@
+"""The final weights as a file: safetensors, which carries no code."""
+
+from typing import Any
+
+import safetensors.torch
+import torch
+
+from wflsim.contracts import Algorithm
+
+
+def final_weights(algorithm: Algorithm, state: Any, devices: int) -> bytes:
+    """Return the server's weights, and of each device those that differ from them, as a safetensors file."""
+    server = algorithm.model_for(state, None)
+    found = {f"server.{name}": tensor.contiguous() for name, tensor in server.items()}
+    for device in range(devices):
+        own = algorithm.model_for(state, device)
+        found |= {
+            f"device{device}.{name}": tensor.contiguous()
+            for name, tensor in own.items()
+            if not torch.equal(tensor, server[name])
+        }
+    data: bytes = safetensors.torch.save(found)
+    return data

@@ -1,0 +1,1 @@
+"""The discrete-event network: a round in integer nanoseconds."""

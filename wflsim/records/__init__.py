@@ -1,0 +1,1 @@
+"""What happened, in columns with units; the run folder; the summary."""

@@ -1,0 +1,93 @@
+"""The run folder: every file is written aside and then moved, so that none is ever half there."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from wflsim.errors import UserError
+from wflsim.records.columns import TABLES
+from wflsim.records.recorder import Columns
+
+MANIFEST = "manifest.json"
+INTERRUPTED, SUCCEEDED = "interrupted", "succeeded"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A folder that holds one run.
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Path
+
+    def write(self, name: str, save: Callable[[Path], object]) -> Path:
+        """Let ``save`` write a file under another name, then move it to its own."""
+        target = self.path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        aside = target.with_name(f".{target.stem}.part{target.suffix}")
+        try:
+            save(aside)
+            aside.replace(target)
+        finally:
+            aside.unlink(missing_ok=True)
+        return target
+
+    def manifest(self, content: Mapping[str, Any]) -> Path:
+        """Write the manifest."""
+        text = json.dumps(finite(content), indent=2, ensure_ascii=False) + "\n"
+        return self.write(MANIFEST, lambda path: path.write_text(text, encoding="utf-8"))
+
+    def table(self, name: str, columns: Columns) -> Path:
+        """Write a table as Parquet; units and meanings travel in the fields' metadata."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        types = {"str": pa.string(), "int64": pa.int64(), "float64": pa.float64()}
+        fields = [
+            pa.field(
+                column.name,
+                types[column.type],
+                metadata={"unit": column.unit, "meaning": column.meaning},
+            )
+            for column in TABLES[name]
+        ]
+        data = pa.table(
+            [pa.array(columns[f.name], f.type) for f in fields], schema=pa.schema(fields)
+        )
+        return self.write(f"{name}.parquet", lambda path: pq.write_table(data, path))
+
+
+def new_folder(out: str | None, name: str) -> RunFolder:
+    """Return a folder for a new run; nothing that exists is ever written over."""
+    if out is None:
+        root = Path("runs")
+        path = next(p for p in (root / f"{name}-{n}" for n in range(1, 10**9)) if not p.exists())
+    else:
+        path = Path(out)
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise UserError(
+                f"--out {out}: exists and is not an empty folder; name another, or remove it first"
+            )
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"--out {path}: cannot be made: {error.strerror}; name a folder you may write to"
+        ) from error
+    return RunFolder(path)
+
+
+def finite(value: Any) -> Any:
+    """Return a value that JSON can hold: numbers that are not finite become null."""
+    if isinstance(value, Mapping):
+        return {str(key): finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    return value

@@ -1,0 +1,72 @@
+"""What a run comes down to: a row a variant, and the time that each needs to a common accuracy."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from math import nan
+
+import numpy as np
+
+from wflsim.records.recorder import Columns
+
+MARGIN = 0.02
+
+
+@dataclass(frozen=True)
+class Final:
+    """The metrics of one variant at its end.
+
+    Attributes:
+        accuracy_personal: Mean accuracy of the devices' own models on their own test data.
+        accuracy_worst: Least of them.
+        accuracy_server: Accuracy of the server's model on all test data.
+        keep_mean: Mean kept share over rounds.
+        up_bits: Bits that arrived at the server.
+        missed_deadlines: Updates that came late or not at all.
+        target_accuracy: Best final personal accuracy of all variants, less two points.
+        target_s: Simulated time at which that was first reached; not a number if never.
+    """
+
+    accuracy_personal: float
+    accuracy_worst: float
+    accuracy_server: float
+    keep_mean: float
+    up_bits: float
+    missed_deadlines: int
+    target_accuracy: float
+    target_s: float
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The metrics by name."""
+        return asdict(self)
+
+
+def finals(rounds: Mapping[str, Columns]) -> dict[str, Final]:
+    """Return variant → final metrics, from each variant's table of rounds."""
+    best = max((_last(table, "accuracy_personal") for table in rounds.values()), default=nan)
+    target = best - MARGIN
+    return {
+        name: Final(
+            accuracy_personal=_last(table, "accuracy_personal"),
+            accuracy_worst=_last(table, "accuracy_worst"),
+            accuracy_server=_last(table, "accuracy_server"),
+            keep_mean=float(table["keep_mean"].mean()),
+            up_bits=float(table["up_bits"].sum()),
+            missed_deadlines=int(table["late"].sum() + table["lost"].sum()),
+            target_accuracy=target,
+            target_s=time_to(table, target),
+        )
+        for name, table in rounds.items()
+        if len(table["round"])
+    }
+
+
+def time_to(rounds: Columns, accuracy: float) -> float:
+    """Return the simulated time at which the mean personal accuracy first reached a value; not a number if never."""
+    reached = np.flatnonzero(rounds["accuracy_personal"] >= accuracy)
+    return float(rounds["end_s"][reached[0]]) if len(reached) else nan
+
+
+def _last(rounds: Columns, name: str) -> float:
+    known = rounds[name][~np.isnan(rounds[name])]
+    return float(known[-1]) if len(known) else nan

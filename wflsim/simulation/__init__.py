@@ -1,0 +1,1 @@
+"""Where the rooms meet: sense, plan, allocate, play, train, fuse, evaluate."""

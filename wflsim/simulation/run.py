@@ -1,0 +1,149 @@
+"""A whole scenario into a run folder: every variant in turn, and a manifest that says how it ended."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from importlib.metadata import version
+from platform import python_version
+from typing import Any
+
+from wflsim import __version__
+from wflsim.learning.weights import final_weights
+from wflsim.records.columns import TABLES
+from wflsim.records.folder import INTERRUPTED, SUCCEEDED, RunFolder
+from wflsim.records.recorder import Recorder, join
+from wflsim.records.report import Report
+from wflsim.records.summary import Final, finals
+from wflsim.scenario.describe import resolved
+from wflsim.scenario.loading import Loaded
+from wflsim.simulation.loop import stage
+
+LIBRARIES = (
+    "torch",
+    "numpy",
+    "scipy",
+    "cvxpy",
+    "clarabel",
+    "simpy",
+    "pandas",
+    "pyarrow",
+    "scikit-learn",
+)
+Watch = Callable[[str, int, Report], None]
+
+
+@dataclass
+class Variant:
+    """What is known of a variant while the run goes on.
+
+    Attributes:
+        recorder: Its records.
+        status: How it stands.
+        rounds: Rounds that were played.
+        simulated_s: Simulated time at the end of the last.
+        weights_sha256: Digest of the file of final weights; empty until it is written.
+    """
+
+    recorder: Recorder
+    status: str = INTERRUPTED
+    rounds: int = 0
+    simulated_s: float = 0.0
+    weights_sha256: str = ""
+
+    def account(self, final: Final | None) -> dict[str, Any]:
+        """Return the variant as the manifest tells it."""
+        return {
+            "status": self.status,
+            "rounds": self.rounds,
+            "simulated_s": self.simulated_s,
+            "energy_j": float(self.recorder.table("rounds")["energy_j"].sum()),
+            "final": final.metrics if final else {},
+            "weights_sha256": self.weights_sha256,
+            "records_sha256": self.recorder.digest(),
+        }
+
+
+@dataclass
+class Run:
+    """A run that is going on, or is over.
+
+    Attributes:
+        loaded: The scenario with its origins.
+        folder: Where everything is written.
+        variants: Name → what is known so far.
+    """
+
+    loaded: Loaded
+    folder: RunFolder
+    variants: dict[str, Variant] = field(default_factory=dict)
+
+    def play(self, watch: Watch) -> None:
+        """Play every variant; a run that is cut short leaves what it has and says ``interrupted``.
+
+        The folder says so from the first moment on, so that even a killed process leaves the truth behind.
+        """
+        self._settle(INTERRUPTED)
+        try:
+            for name in self.loaded.scenario.systems:
+                self._variant(name, watch)
+        except BaseException as error:
+            self._save(INTERRUPTED, repr(error))
+            raise
+        self._save(SUCCEEDED)
+
+    def finals(self) -> dict[str, Final]:
+        """Return the final metrics by variant."""
+        return finals(
+            {name: variant.recorder.table("rounds") for name, variant in self.variants.items()}
+        )
+
+    def account(self) -> dict[str, Any]:
+        """Return the run as one object: scenario, folder, and every variant."""
+        final = self.finals()
+        variants = {
+            name: variant.account(final.get(name)) for name, variant in self.variants.items()
+        }
+        return {
+            "scenario": self.loaded.scenario.world.name,
+            "out": str(self.folder.path),
+            "variants": variants,
+        }
+
+    def _variant(self, name: str, watch: Watch) -> None:
+        system = self.loaded.scenario.systems[name]
+        variant = self.variants[name] = Variant(Recorder(name))
+        state: Any = None
+        set_up = stage(self.loaded.scenario.world, system)
+        for report in set_up.rounds():
+            variant.recorder.add(report)
+            variant.rounds, variant.simulated_s, state = (
+                report.round_ + 1,
+                report.end_s,
+                report.state,
+            )
+            watch(name, system.rounds, report)
+        weights = final_weights(system.algorithm, state, set_up.task.devices)
+        self.folder.write(f"weights/{name}.safetensors", lambda path: path.write_bytes(weights))
+        variant.weights_sha256 = sha256(weights).hexdigest()
+        variant.status = SUCCEEDED
+
+    def _save(self, status: str, error: str = "") -> None:
+        """Write the records, then the manifest that vouches for them."""
+        for table in TABLES:
+            parts = [variant.recorder.table(table) for variant in self.variants.values()]
+            if parts:
+                self.folder.table(table, join(parts))
+        self._settle(status, error)
+
+    def _settle(self, status: str, error: str = "") -> None:
+        versions = {"wflsim": __version__, "python": python_version()}
+        versions |= {library: version(library) for library in LIBRARIES}
+        manifest: Mapping[str, Any] = {
+            "status": status,
+            **({"error": error} if error else {}),
+            **self.account(),
+            "seed": self.loaded.scenario.world.seed,
+            "versions": versions,
+            "resolved": resolved(self.loaded),
+        }
+        self.folder.manifest(manifest)
