@@ -19,7 +19,7 @@ variants:
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny() -> str:
     return TINY
 

@@ -4,6 +4,7 @@ from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ def table(title: str, *columns: str) -> Table:
     """Return an empty table whose first column is text and whose others are numbers."""
     made = Table(title=title, title_justify="left")
     for index, column in enumerate(columns):
-        made.add_column(column, justify="left" if index == 0 else "right")
+        made.add_column(escape(column), justify="left" if index == 0 else "right")
     return made
 
 

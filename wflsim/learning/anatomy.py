@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal
 
+import numpy as np
+
+from wflsim.contracts import Exchange, IntArray, Load
+
 BITS_PER_VALUE = 32
 Split = Literal["output", "input", "none"]
 
@@ -79,15 +83,55 @@ class Anatomy:
         front, back = Anatomy(self.layers[:cut]), Anatomy(self.layers[cut:])
         return (back, front) if personal == "input" else (front, back)
 
+    def dense_exchange(self, samples: IntArray, macs: float) -> Exchange:
+        """Return the exchange in which every device receives and sends these layers as they are.
+
+        Args:
+            samples: Number of training samples of each device, shape (K,).
+            macs: Operations of each device.
+        """
+        return self.pruned_exchange(samples, (macs, 0.0), keep_min=1.0, mask=False)
+
+    def pruned_exchange(
+        self, samples: IntArray, macs: tuple[float, float], *, keep_min: float, mask: bool = True
+    ) -> Exchange:
+        """Return the exchange in which every device receives these layers and sends what it keeps of their weights.
+
+        Args:
+            samples: Number of training samples of each device, shape (K,).
+            macs: Operations of each device that pruning leaves, and those that it scales.
+            keep_min: Least share of weights that a device keeps.
+            mask: Whether the message carries a bitmap of what was kept.
+        """
+        devices = len(samples)
+        every, none = np.ones(devices), np.zeros(devices)
+        mask_bits = float(bitmap_bits(self.weights)) if mask else 0.0
+        return Exchange(
+            participants=np.arange(devices),
+            down_bits=Load(every * self.bits, none),
+            macs=Load(every * macs[0], every * macs[1]),
+            up_bits=Load(
+                every * (BITS_PER_VALUE * self.biases + mask_bits),
+                every * (BITS_PER_VALUE * self.weights),
+            ),
+            mask_bits=every * mask_bits,
+            keep_min=every * keep_min,
+            keep_max=every,
+            weight=every,
+            units=self.weights,
+        )
+
 
 def step_macs(model: Anatomy, trained: Anatomy, pruned: Collection[Layer] = ()) -> tuple[int, int]:
     """Return the operations of one sample's training step: those that pruning leaves, and those that it scales.
 
     A step runs every layer forward, forms the weight gradients of the trained layers, and carries the error back
-    through every layer that has a trained layer before it. Operations of a layer are taken as proportional to its
+    through every layer that has a trained layer before it; where nothing is trained there is no step. Operations of a layer are taken as proportional to its
     kept weights, which is optimistic for unstructured masks on common hardware (digest of arXiv 2309.01816,
     section 2.2).
     """
+    if not trained.layers:
+        return 0, 0
     fixed = scaled = 0
     behind_trained = False
     for layer in model.layers:

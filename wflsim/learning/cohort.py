@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch.func import functional_call
 
-from wflsim.contracts import Engine, IntArray
+from wflsim.contracts import Engine, IntArray, Message, Updates
 from wflsim.learning.task import Task
 from wflsim.randomness import Streams
 
@@ -48,6 +49,14 @@ class Cohort:
         """Return parameters repeated for every device, shapes (K, …)."""
         return {name: t.expand(len(self.devices), *t.shape) for name, t in params.items()}
 
+    def rows(self, params: Params, names: Sequence[str]) -> list[dict[str, torch.Tensor]]:
+        """Return the named tensors of each device, unstacked."""
+        return [{name: params[name][index] for name in names} for index in range(len(self.devices))]
+
+    def updates(self, sent: Sequence[Params], private: Any = None) -> Updates:
+        """Return what the devices send, one mapping of tensors a device, and what stays with them."""
+        return Updates(self.devices, [Message(tensors) for tensors in sent], private)
+
     def train(
         self,
         params: Params,
@@ -65,13 +74,16 @@ class Cohort:
             learning_rate: Step size.
             masks: For some names, what is kept, shapes (K, …); what is not kept is zero after every step.
         """
+        if not trainable:
+            return dict(params)
         moving = {name: params[name] for name in trainable}
         frozen = {name: tensor for name, tensor in params.items() if name not in moving}
         gradients = self.engine.gradients(self._loss)
         for batch in batches:
             slopes = gradients(moving, frozen, self.task.inputs[batch], self.task.labels[batch])
             moving = {
-                name: tensor - learning_rate * slopes[name] for name, tensor in moving.items()
+                n: torch.add(tensor, slopes[n], alpha=-learning_rate)
+                for n, tensor in moving.items()
             }
             if masks is not None:
                 moving = {

@@ -1,6 +1,6 @@
 """What a device sends: kept weights and a bitmap of where they belong, or dense tensors."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -10,20 +10,15 @@ from wflsim.contracts import Message
 KEPT, BITMAP = "kept", "bitmap"
 
 
-def dense(params: Mapping[str, torch.Tensor], names: Iterable[str]) -> Message:
-    """Return a message with the named tensors of one device."""
-    return Message({name: params[name] for name in names})
-
-
 def pruned(
-    params: Mapping[str, torch.Tensor], masks: Mapping[str, torch.Tensor], names: Iterable[str]
-) -> Message:
-    """Return a message with a device's kept weights, their bitmap, and the tensors that are never pruned."""
+    params: Mapping[str, torch.Tensor], masks: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Return what a device sends: its kept weights, their bitmap, and the tensors that no mask covers."""
     mask = torch.cat([masks[name].flatten() for name in masks])
     weights = torch.cat([params[name].flatten() for name in masks])
     bitmap = torch.from_numpy(np.packbits(mask.numpy()))
-    whole = {name: params[name] for name in names if name not in masks}
-    return Message({KEPT: weights[mask], BITMAP: bitmap, **whole})
+    whole = {name: tensor for name, tensor in params.items() if name not in masks}
+    return {KEPT: weights[mask], BITMAP: bitmap, **whole}
 
 
 def unpack(

@@ -1,6 +1,5 @@
 """The state of methods that split a model: one shared part at the server, a personal part on every device."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -73,10 +72,3 @@ def initial_state(task: Task, personal: Split) -> SplitState:
         newcomer=newcomer,
         samples=task.holdings.samples,
     )
-
-
-def row(
-    params: Mapping[str, torch.Tensor], names: tuple[str, ...], index: int
-) -> dict[str, torch.Tensor]:
-    """Return the named tensors of one device of a cohort."""
-    return {name: params[name][index] for name in names}

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from channel_models.units import Count, Positive
 from wflsim.contracts import Exchange, FloatArray, IntArray, Updates
 from wflsim.learning.anatomy import Anatomy, Split, step_macs
-from wflsim.learning.planning import dense_exchange
 
 if TYPE_CHECKING:
     from wflsim.learning.cohort import Cohort, Params
@@ -45,7 +44,7 @@ class FedAlt:
             self.personal_steps * step_macs(anatomy, own)[0]
             + self.shared_steps * step_macs(anatomy, shared)[0]
         )
-        return (dense_exchange(samples, shared, self.batch_size * each),)
+        return (shared.dense_exchange(samples, self.batch_size * each),)
 
     def init(self, task: "Task") -> "SplitState":
         """Return the initial weights, split in two."""
@@ -55,16 +54,13 @@ class FedAlt:
 
     def train(self, state: "SplitState", cohort: "Cohort", keep: FloatArray) -> Updates:
         """Return every device's shared part; its personal part stays with it."""
-        from wflsim.learning.payload import dense
-        from wflsim.learning.personal import row
-
         shared, own = cohort.task.anatomy.split(self.personal)
         first, second = cohort.phases((self.personal_steps, self.shared_steps), self.batch_size)
         params = cohort.train(state.of(cohort), own.tensors, first, self.personal_rate)
         params = cohort.train(params, shared.tensors, second, self.shared_rate)
-        names = shared.tensors
-        messages = [dense(row(params, names, index), names) for index in range(len(cohort.devices))]
-        return Updates(cohort.devices, messages, {name: params[name] for name in own.tensors})
+        return cohort.updates(
+            cohort.rows(params, shared.tensors), {name: params[name] for name in own.tensors}
+        )
 
     def fuse(self, state: "SplitState", updates: Updates) -> "SplitState":
         """Return the mean shared part and the personal parts of those who took part."""

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from channel_models.units import Count, Positive
 from wflsim.contracts import Exchange, FloatArray, IntArray, Updates
 from wflsim.learning.anatomy import Anatomy, step_macs
-from wflsim.learning.planning import dense_exchange
 
 if TYPE_CHECKING:
     from wflsim.learning.cohort import Cohort, Params
@@ -33,7 +32,7 @@ class FedAvg:
     ) -> tuple[Exchange, ...]:
         """Return one dense exchange of the whole model."""
         macs = self.steps * self.batch_size * step_macs(anatomy, anatomy)[0]
-        return (dense_exchange(samples, anatomy, macs),)
+        return (anatomy.dense_exchange(samples, macs),)
 
     def init(self, task: "Task") -> "SplitState":
         """Return the initial weights; nothing is personal."""
@@ -43,14 +42,10 @@ class FedAvg:
 
     def train(self, state: "SplitState", cohort: "Cohort", keep: FloatArray) -> Updates:
         """Return every device's whole model."""
-        from wflsim.learning.payload import dense
-        from wflsim.learning.personal import row
-
         names = cohort.task.anatomy.tensors
         (batches,) = cohort.phases((self.steps,), self.batch_size)
         params = cohort.train(state.of(cohort), names, batches, self.learning_rate)
-        messages = [dense(row(params, names, index), names) for index in range(len(cohort.devices))]
-        return Updates(cohort.devices, messages, {})
+        return cohort.updates(cohort.rows(params, names), {})
 
     def fuse(self, state: "SplitState", updates: Updates) -> "SplitState":
         """Return the mean model."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from channel_models.units import Count, Positive
 from wflsim.contracts import Exchange, FloatArray, IntArray, Updates
 from wflsim.learning.anatomy import Anatomy, Split, step_macs
-from wflsim.learning.planning import pruned_exchange
 
 if TYPE_CHECKING:
     from wflsim.learning.cohort import Cohort, Params
@@ -66,7 +65,7 @@ class Japp:
             self.batch_size * (dense + self.masked_steps * fixed),
             self.batch_size * self.masked_steps * scaled,
         )
-        return (pruned_exchange(samples, shared, macs, keep_min=self.keep_min),)
+        return (shared.pruned_exchange(samples, macs, keep_min=self.keep_min),)
 
     def init(self, task: "Task") -> "SplitState":
         """Return the initial weights, split in two."""
@@ -77,7 +76,6 @@ class Japp:
     def train(self, state: "SplitState", cohort: "Cohort", keep: FloatArray) -> Updates:
         """Return what every device keeps of its shared part; its personal part stays with it."""
         from wflsim.learning.payload import pruned
-        from wflsim.learning.personal import row
 
         shared, own = cohort.task.anatomy.split(self.personal)
         names = shared.tensors
@@ -92,11 +90,10 @@ class Japp:
             for name, tensor in start.items()
         }
         params = cohort.train(start, names, third, self.shared_rate, masks)
-        messages = [
-            pruned(row(params, names, index), row(masks, tuple(masks), index), names)
-            for index in range(len(cohort.devices))
-        ]
-        return Updates(cohort.devices, messages, {name: params[name] for name in own.tensors})
+        rows = zip(cohort.rows(params, names), cohort.rows(masks, tuple(masks)), strict=True)
+        return cohort.updates(
+            [pruned(*row) for row in rows], {name: params[name] for name in own.tensors}
+        )
 
     def fuse(self, state: "SplitState", updates: Updates) -> "SplitState":
         """Return the masked mean of the shared part and the personal parts of those who took part."""

@@ -1,0 +1,75 @@
+"""A package of somebody else's: a fading, an allocator and an algorithm for wflsim, which it does not import."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Nakagami:
+    """Nakagami-m block fading: the power of every coefficient is Gamma with mean one.
+
+    Attributes:
+        m: Shape; 1 is Rayleigh.
+    """
+
+    m: Annotated[float, ("least", 0.5)] = 2.0
+
+    def init(self, links, antennas, rng):
+        return (links, antennas)
+
+    def step(self, state, elapsed_s, rng):
+        power = rng.gamma(self.m, 1 / self.m, state)
+        return state, np.sqrt(power) * np.exp(2j * np.pi * rng.random(state))
+
+
+@dataclass(frozen=True)
+class StrongestFirst:
+    """Bandwidth in proportion to gain to a power.
+
+    Attributes:
+        exponent: The power; 0 is an equal share.
+    """
+
+    exponent: float = 0.1
+
+    def allocate(self, problem, rng):
+        share = problem.gain**self.exponent
+        bandwidth_hz = problem.bandwidth_hz * share / share.sum()
+        return problem.allocation(keep=problem.keep_max, bandwidth_hz=bandwidth_hz)
+
+
+@dataclass(frozen=True)
+class HeadOnly:
+    """Everybody trains and sends the last layer; the first layers stay as they were drawn.
+
+    Attributes:
+        steps: Local steps.
+    """
+
+    steps: Annotated[int, ("least", 1)] = 2
+
+    def plan(self, anatomy, samples, round_, state):
+        _, head = anatomy.split("output")
+        return (head.dense_exchange(samples, macs=1e4 * self.steps),)
+
+    def init(self, task):
+        return dict(task.initial)
+
+    def train(self, state, cohort, keep):
+        (batches,) = cohort.phases((self.steps,), 16)
+        _, head = cohort.task.anatomy.split("output")
+        trained = cohort.train(cohort.stack(state), head.tensors, batches, 0.1)
+        return cohort.updates(cohort.rows(trained, head.tensors))
+
+    def fuse(self, state, updates):
+        share = 1 / len(updates.messages)
+        mean = {
+            name: sum(share * m.tensors[name] for m in updates.messages)
+            for name in updates.messages[0].tensors
+        }
+        return {**state, **mean}
+
+    def model_for(self, state, device):
+        return state

@@ -1,0 +1,120 @@
+"""Conformance checks that anyone can run on their own model, partition, engine or algorithm."""
+
+import numpy as np
+import torch
+
+from wflsim.contracts import Algorithm, Data, Engine, IntArray, Model, Partition, Updates
+from wflsim.learning.cohort import Cohort
+from wflsim.learning.data.digits import Digits
+from wflsim.learning.engines import Loop
+from wflsim.learning.models import Mlp
+from wflsim.learning.partition import Classes
+from wflsim.learning.task import Task, make_task
+from wflsim.randomness import Streams
+from wflsim.scenario.schema import TaskSection
+
+STREAMS = Streams(11)
+
+
+def small_task(hidden: tuple[int, ...] = (8,), devices: int = 4) -> Task:
+    """Return a task that is trained in a moment."""
+    section = TaskSection(data=Digits(), partition=Classes(per_device=2), model=Mlp(hidden=hidden))
+    return make_task(section, devices, STREAMS)
+
+
+def check_data(data: Data) -> None:
+    """Assert shapes, types, and that every class occurs."""
+    samples, labels = data.load()
+    assert samples.shape == (len(labels), *data.input_shape), "samples have the declared shape"
+    assert samples.dtype == np.float32, "samples are float32"
+    assert np.isfinite(samples).all(), "samples are finite"
+    assert set(np.unique(labels)) == set(range(data.classes)), (
+        "labels are 0 … classes − 1, and all occur"
+    )
+
+
+def check_partition(partition: Partition, devices: int = 7) -> None:
+    """Assert that no sample lies on two devices, that every device has some, and that draws are repeatable."""
+    labels = np.repeat(np.arange(10), 40)
+    parts = partition.split(labels, devices, np.random.default_rng(1))
+    again = partition.split(labels, devices, np.random.default_rng(1))
+    every = np.concatenate(parts)
+    assert len(parts) == devices, "one part a device"
+    assert len(np.unique(every)) == len(every), "no sample lies on two devices"
+    assert all(len(part) for part in parts), "every device has samples"
+    assert all(np.array_equal(a, b) for a, b in zip(parts, again, strict=True)), (
+        "the same stream, the same parts"
+    )
+
+
+def check_model(model: Model, input_shape: tuple[int, ...] = (1, 8, 8), classes: int = 10) -> None:
+    """Assert that the anatomy tells the module's tensors, in order, and that the module takes a batch."""
+    anatomy = model.anatomy(input_shape, classes)
+    module = model.build(input_shape, classes)
+    tensors = dict(module.named_parameters())
+    assert list(tensors) == list(anatomy.tensors), (
+        "anatomy and module name the same tensors in the same order"
+    )
+    for layer in anatomy.layers:
+        assert tuple(tensors[f"{layer.name}.weight"].shape) == layer.weight_shape, (
+            f"{layer.name} has the shape it tells"
+        )
+    assert sum(tensor.numel() for tensor in tensors.values()) == anatomy.weights + anatomy.biases
+    assert module(torch.zeros(3, *input_shape)).shape == (3, classes), "one score a class"
+
+
+def check_engine(engine: Engine) -> None:
+    """Assert that gradients equal those of one device after another, in float64 to 1e-12."""
+    task = small_task()
+    double = Task(task.holdings, task.inputs.double(), task.labels, task.module.double())
+    who = np.arange(task.devices)
+    cohorts = [Cohort(double, who, 0, STREAMS, chosen) for chosen in (engine, Loop())]
+    batches = cohorts[0].phases((3,), 8)[0]
+    one, other = (
+        c.train(c.stack(double.initial), task.anatomy.tensors, batches, 0.1) for c in cohorts
+    )
+    worst = max(float((one[name] - other[name]).abs().max()) for name in one)
+    assert worst <= 1e-12, f"differs by {worst} from one device after another"
+
+
+def check_algorithm(algorithm: Algorithm) -> None:
+    """Assert that a method keeps its promises.
+
+    What it plans without a state is what it sends; it is repeatable, changes no state that it was given, leaves those
+    who are absent alone, and has a model for every device and for the server.
+    """
+    task = small_task()
+    state = algorithm.init(task)
+    for exchange in algorithm.plan(task.anatomy, task.holdings.samples, 0, None):
+        keep = exchange.whole_units(0.5 * (exchange.keep_min + exchange.keep_max))
+        before = _digest(algorithm, state, task.devices)
+        updates = _train(algorithm, state, task, exchange.participants, keep)
+        sent = [message.bits for message in updates.messages]
+        assert sent == exchange.up_bits.at(keep).tolist(), (
+            "the messages have the bits that were planned"
+        )
+        again = algorithm.fuse(state, _train(algorithm, state, task, exchange.participants, keep))
+        fused = algorithm.fuse(state, updates)
+        assert _digest(algorithm, state, task.devices) == before, (
+            "training and fusing leave the old state alone"
+        )
+        same = _digest(algorithm, fused, task.devices) == _digest(algorithm, again, task.devices)
+        assert same, "the same state, cohort and shares give the same bits"
+        alone = algorithm.fuse(
+            state, _train(algorithm, state, task, exchange.participants[:1], keep[:1])
+        )
+        assert set(algorithm.model_for(alone, None)) == set(task.anatomy.tensors), (
+            "a model has all tensors"
+        )
+        state = fused
+
+
+def _train(
+    algorithm: Algorithm, state: object, task: Task, who: IntArray, keep: np.ndarray
+) -> Updates:
+    return algorithm.train(state, Cohort(task, who, 0, STREAMS, Loop()), keep)
+
+
+def _digest(algorithm: Algorithm, state: object, devices: int) -> list[bytes]:
+    models = [algorithm.model_for(state, device) for device in (None, *range(devices))]
+    return [tensor.numpy().tobytes() for model in models for _, tensor in sorted(model.items())]
