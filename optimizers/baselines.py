@@ -12,7 +12,8 @@ from optimizers.arrays import FloatArray
 from optimizers.certificate import Allocation
 from optimizers.frontier import frontier, needed_hz
 from optimizers.kkt import solve_kkt
-from optimizers.least_latency import least_latency, overdue, unhurried
+from optimizers.least_latency import least_latency
+from optimizers.limits import overdue, unhurried
 from optimizers.problem import RoundProblem
 
 _HALVINGS = 60

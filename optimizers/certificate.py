@@ -2,16 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from optimizers.arrays import FloatArray, IndexArray, column
 from optimizers.frontier import Frontier, frontier
 from optimizers.least_latency import least_latency
-
-if TYPE_CHECKING:
-    from optimizers.problem import RoundProblem
+from optimizers.round import Round
 
 FEASIBLE = 1e-9
 OPTIMAL_GAP = 1e-6
@@ -79,7 +76,7 @@ class Allocation:
 
 
 def certify(
-    problem: "RoundProblem",
+    problem: Round,
     *,
     keep: FloatArray,
     bandwidth_hz: FloatArray,
@@ -128,7 +125,7 @@ def certify(
 
 
 def _violations(
-    problem: "RoundProblem",
+    problem: Round,
     keep: FloatArray,
     bandwidth_hz: FloatArray,
     power_w: FloatArray,
@@ -152,7 +149,7 @@ def _largest(excess: FloatArray) -> float:
     return max(0.0, float(np.max(np.where(np.isnan(excess), np.inf, excess))))
 
 
-def _active(problem: "RoundProblem", keep: FloatArray, finish_s: FloatArray) -> tuple[str, ...]:
+def _active(problem: Round, keep: FloatArray, finish_s: FloatArray) -> tuple[str, ...]:
     names = np.select(
         [
             keep >= problem.keep_max * (1.0 - _AT_BOUND),
@@ -165,7 +162,7 @@ def _active(problem: "RoundProblem", keep: FloatArray, finish_s: FloatArray) -> 
     return tuple(str(name) for name in names)
 
 
-def _gap(problem: "RoundProblem", front: Frontier | None, objective: float, price: float) -> float:
+def _gap(problem: Round, front: Frontier | None, objective: float, price: float) -> float:
     """Return objective minus the dual bound at a price.
 
     Each device's a (1 − r(b)) + λ b is convex on [b_min, b_top], so a tangent bounds it from below
@@ -209,7 +206,7 @@ def _status(claim: str | None, *, met: bool, gap: float, scale: float) -> str:
 
 
 def _reason(
-    problem: "RoundProblem",
+    problem: Round,
     front: Frontier | None,
     violation: Mapping[str, float],
     finish_s: FloatArray,
@@ -227,7 +224,7 @@ def _reason(
     return f"the limits on {' and '.join(broken)} are exceeded"
 
 
-def _remedy(problem: "RoundProblem", front: Frontier) -> str:
+def _remedy(problem: Round, front: Frontier) -> str:
     """Return which devices no allocation brings in time, and the least change that helps."""
     mute = (front.snr_hz <= 0.0) & (problem.bits(problem.keep_min) > 0.0)
     if mute.any():

@@ -22,7 +22,7 @@ from optimizers.arrays import FloatArray
 from optimizers.certificate import Allocation
 from optimizers.frontier import Frontier, frontier
 from optimizers.lambert import rate_bps
-from optimizers.least_latency import overdue, unhurried
+from optimizers.limits import overdue, unhurried
 from optimizers.problem import RoundProblem
 
 

@@ -11,16 +11,13 @@ and h(z) = ln(1 + z) − z/(1 + z) its slope is dr/db = Θ h(z)/(ln 2 (S + β R)
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from optimizers.arrays import BoolArray, FloatArray
 from optimizers.lambert import LN2, least_bandwidth_hz, marginal_nats, rate_bps, snr_for_marginal
 from optimizers.roots import increasing_root
-
-if TYPE_CHECKING:
-    from optimizers.problem import RoundProblem
+from optimizers.round import Round
 
 ADMISSION_SLACK = 5e-10
 _ROOT_STEP = 1e-8
@@ -55,7 +52,7 @@ class Frontier:
         short: Devices that the whole band does not bring to their largest ratio, shape (K,).
     """
 
-    problem: "RoundProblem"
+    problem: Round
     snr_hz: FloatArray
     window_s: FloatArray
     theta: FloatArray
@@ -187,7 +184,7 @@ class Frontier:
         return value, slope
 
 
-def frontier(problem: "RoundProblem") -> Frontier:
+def frontier(problem: Round) -> Frontier:
     """Return the frontier of every device of a problem with a deadline.
 
     Args:
@@ -209,7 +206,7 @@ def frontier(problem: "RoundProblem") -> Frontier:
     )
 
 
-def needed_hz(problem: "RoundProblem", keep: FloatArray) -> FloatArray:
+def needed_hz(problem: Round, keep: FloatArray) -> FloatArray:
     """Return the bandwidth each device needs to keep a ratio and meet its deadline, shape (K,).
 
     It is infinite where no bandwidth is enough.

@@ -8,7 +8,7 @@ import numpy as np
 from optimizers.arrays import FloatArray
 from optimizers.certificate import Allocation
 from optimizers.frontier import Answer, Frontier, frontier
-from optimizers.least_latency import overdue, unhurried
+from optimizers.limits import overdue, unhurried
 from optimizers.problem import RoundProblem
 from optimizers.roots import increasing_root
 

@@ -1,24 +1,19 @@
 """The shortest round for given ratios: all devices finish together."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 
 from optimizers.arrays import FloatArray, column
 from optimizers.lambert import LN2, least_bandwidth_hz, marginal_nats
 from optimizers.roots import increasing_root
-
-if TYPE_CHECKING:
-    from optimizers.certificate import Allocation
-    from optimizers.problem import RoundProblem
+from optimizers.round import Round
 
 _BAND_TOLERANCE = 1e-13
 _LOG_STEP = 1e-14
 _LOG_BRACKET = 60.0
 
 
-def least_latency(problem: "RoundProblem", keep: npt.ArrayLike) -> tuple[float, FloatArray]:
+def least_latency(problem: Round, keep: npt.ArrayLike) -> tuple[float, FloatArray]:
     """Return the least time in which all devices can finish, and the bandwidths that reach it.
 
     The deadline of the problem is ignored. A device that has T − c − β r left for its bits needs a
@@ -49,28 +44,6 @@ def least_latency(problem: "RoundProblem", keep: npt.ArrayLike) -> tuple[float, 
     bands_hz = np.zeros(problem.devices)
     bands_hz[talks] = talkers_hz
     return max(talkers_s, float(ready_s.max())), bands_hz
-
-
-def unhurried(problem: "RoundProblem") -> "Allocation":
-    """Return the answer without a deadline: every largest ratio, in the least time.
-
-    Args:
-        problem: The round.
-    """
-    _, bands_hz = least_latency(problem, problem.keep_max)
-    return problem.allocation(
-        keep=problem.keep_max, bandwidth_hz=bands_hz, price=0.0, status="optimal"
-    )
-
-
-def overdue(problem: "RoundProblem") -> "Allocation":
-    """Return the answer where none is in time: every smallest ratio, in the least time.
-
-    Args:
-        problem: The round.
-    """
-    _, bands_hz = least_latency(problem, problem.keep_min)
-    return problem.allocation(keep=problem.keep_min, bandwidth_hz=bands_hz)
 
 
 def _together(

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,24 @@ def test_libraries_stand_alone():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     found = {module.partition(".")[0] for module in done.stdout.split()}
     assert found & {"wflsim", "torch", "simpy", "cvxpy", "pandas", "pydantic"} == set()
+
+
+def imports_of(path):
+    """Return the project's modules that a module imports anywhere, also for types alone."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+def test_no_module_imports_itself_by_any_way_round():
+    def module(path):
+        return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+    known = {module(path): imports_of(path) for path in MODULES if path.name != "__init__.py"}
+    graph = {name: sorted(imports & known.keys()) for name, imports in known.items()}
+    assert sum(map(len, graph.values())) > 100
+    assert list(TopologicalSorter(graph).static_order())  # a cycle raises, and names its members

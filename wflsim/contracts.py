@@ -10,12 +10,15 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import torch
 
-    from wflsim.learning.cohort import Cohort
-    from wflsim.learning.task import Task
-
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+
+# What algorithms are handed stands in rooms above this one, so it has only a name here.
+Anatomy = Any  # wflsim.learning.anatomy.Anatomy
+Task = Any  # wflsim.learning.task.Task
+Cohort = Any  # wflsim.learning.cohort.Cohort
+State = Any  # the algorithm's own
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,7 @@ class Policy(Protocol):
 class Model(Protocol):
     """A network architecture: its layers without torch, and its module with it."""
 
-    def anatomy(self, input_shape: tuple[int, ...], classes: int) -> Any:
+    def anatomy(self, input_shape: tuple[int, ...], classes: int) -> Anatomy:
         """Return the layers with their shapes and operation counts, without importing torch."""
         ...
 
@@ -183,23 +186,23 @@ class Algorithm(Protocol):
     """A method of federated learning."""
 
     def plan(
-        self, anatomy: Any, samples: IntArray, round_: int, state: Any
+        self, anatomy: Anatomy, samples: IntArray, round_: int, state: State
     ) -> tuple[Exchange, ...]:
         """Return the exchanges of a round, in order; ``state`` is None before anything has been trained."""
         ...
 
-    def init(self, task: "Task") -> Any:
+    def init(self, task: Task) -> State:
         """Return the state before the first round."""
         ...
 
-    def train(self, state: Any, cohort: "Cohort", keep: FloatArray) -> Updates:
+    def train(self, state: State, cohort: Cohort, keep: FloatArray) -> Updates:
         """Return what the devices of the cohort send and keep, at their kept shares, shape (K,)."""
         ...
 
-    def fuse(self, state: Any, updates: Updates) -> Any:
+    def fuse(self, state: State, updates: Updates) -> State:
         """Return the state after the server has taken in the updates."""
         ...
 
-    def model_for(self, state: Any, device: int | None) -> Mapping[str, "torch.Tensor"]:
+    def model_for(self, state: State, device: int | None) -> Mapping[str, "torch.Tensor"]:
         """Return the parameters that a device uses, or those that the server holds for a newcomer (None)."""
         ...

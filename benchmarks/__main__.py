@@ -1,0 +1,32 @@
+"""`python -m benchmarks [NAME] [--full]`: run a benchmark, or list them all."""
+
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+NAMES = {
+    "quickstart": "The claims of the quickstart scenario: deadlines, accuracy, time to accuracy.",
+    "startup": "How long the command line takes to answer, beside bare Python.",
+    "engine": "A cohort trained as one, beside one device after another.",
+}
+
+
+@click.command()
+@click.argument("name", required=False, type=click.Choice(list(NAMES)))
+@click.option("--full", is_flag=True, help="More seeds and repetitions.")
+@click.option("--save", is_flag=True, help="Write the output to benchmarks/results as well.")
+def main(name: str | None, full: bool, save: bool) -> None:
+    """Run a benchmark: a table, and last one JSON line. Without a NAME, list them."""
+    if name is None:
+        for known, about in NAMES.items():
+            print(f"{known:12} {about}")
+        return
+    outcome = import_module(f"benchmarks.{name}").run(full)
+    text = f"{outcome.table()}\n{outcome.line()}\n"
+    print(text, end="")
+    if save:
+        (Path(__file__).parent / "results" / f"{name}.txt").write_text(text, encoding="utf-8")
+
+
+main()
