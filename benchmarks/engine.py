@@ -6,13 +6,13 @@ from time import perf_counter
 import numpy as np
 
 from benchmarks.outcome import Outcome
-from wflsim.contracts import Engine
+from wflsim.contracts import Engine, Turn
 from wflsim.learning.cohort import Cohort
 from wflsim.learning.data.digits import Digits
-from wflsim.learning.engines import Batched, Loop, prepare
+from wflsim.learning.engines import Batched, Loop, host_threads
 from wflsim.learning.models import Mlp
 from wflsim.learning.partition import Iid
-from wflsim.learning.task import make_task
+from wflsim.learning.task import hold, make_task
 from wflsim.randomness import Streams
 from wflsim.scenario.schema import TaskSection
 
@@ -38,15 +38,15 @@ def measure(devices: int, turns: int) -> dict[str, list[float]]:
     """Return the seconds of eight steps of every device, engine after engine."""
     streams = Streams(0)
     section = TaskSection(data=Digits(), partition=Iid(), model=Mlp(hidden=(128, 64)))
-    task = make_task(section, devices, streams)
+    task = make_task(section, hold(section, devices, streams), streams)
     seconds: dict[str, list[float]] = {name: [] for name in ENGINES}
-    for turn in range(turns + 1):
+    for round_ in range(turns + 1):
         for name, engine in ENGINES.items():
-            prepare(engine)
-            cohort = Cohort(task, np.arange(devices), turn, streams, engine)
+            cohort = Cohort(task, np.arange(devices), Turn(round_, 0, streams), engine)
             (batches,) = cohort.phases((8,), 10)
-            start = perf_counter()
-            cohort.train(cohort.stack(task.initial), task.anatomy.tensors, batches, 0.05)
-            if turn:  # the first turn warms up
+            with host_threads(engine):
+                start = perf_counter()
+                cohort.train(cohort.stack(task.initial), task.anatomy.tensors, batches, 0.05)
+            if round_:  # the first turn warms up
                 seconds[name].append(perf_counter() - start)
     return seconds

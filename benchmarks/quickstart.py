@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.outcome import Bar, Outcome
 
 HEADER = (
-    "seed", "variant", "accuracy_own", "accuracy_server", "target", "target_s", "simulated_s", "energy_j",
+    "seed", "variant", "accuracy_own", "accuracy_global", "target", "target_s", "simulated_s", "energy_j",
     "sent_mbit", "kept", "missed_deadlines",
 )  # fmt: skip
 
@@ -100,6 +100,6 @@ def row(seed: int, name: str, variant: dict[str, Any]) -> tuple[Any, ...]:
     """Return a row of the table."""
     final = variant["final"]
     return (
-        seed, name, final["accuracy_personal"], final["accuracy_server"], variant["target"], variant["target_s"],
+        seed, name, final["accuracy_personal"], final["accuracy_global"], variant["target"], variant["target_s"],
         variant["simulated_s"], variant["energy_j"], final["up_bits"] / 1e6, final["keep_mean"], final["missed_deadlines"],
     )  # fmt: skip

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from channel_models.units import ComplexArray, FloatArray, db_to_linear
+from channel_models.units import ComplexArray, Decibel, FloatArray, db_to_linear
 
 
 class Fading(Protocol):
@@ -90,7 +90,7 @@ class Rician:
     array([[1., 1.]])
     """
 
-    k_db: float = 9.0
+    k_db: Decibel = 9.0
 
     def init(self, links: int, antennas: int, rng: np.random.Generator) -> Specular:
         """Return the path in sight of each device, its bearing and phase drawn now."""

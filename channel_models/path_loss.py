@@ -7,7 +7,14 @@ import numpy as np
 
 from channel_models.geometry import distance_3d_m
 from channel_models.line_of_sight import uma_line_of_sight_probability
-from channel_models.units import SPEED_OF_LIGHT_38901, BoolArray, FloatArray, NonNegative, Positive
+from channel_models.units import (
+    SPEED_OF_LIGHT_38901,
+    BoolArray,
+    Decibel,
+    FloatArray,
+    NonNegative,
+    Positive,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +58,7 @@ class LogDistance:
     array([128.1])
     """
 
-    intercept_db: float = 128.1
+    intercept_db: Decibel = 128.1
     slope_db: Positive = 37.6
     sigma_db: NonNegative = 8.0
 

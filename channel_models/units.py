@@ -14,6 +14,7 @@ Positive = Annotated[float, ("above", 0.0)]
 NonNegative = Annotated[float, ("least", 0.0)]
 Share = Annotated[float, ("least", 0.0), ("most", 1.0)]
 Count = Annotated[int, ("least", 1)]
+Decibel = Annotated[float, ("least", -300.0), ("most", 300.0)]
 
 Quantity = TypeVar("Quantity", float, FloatArray)
 

@@ -6,11 +6,11 @@ TINY = """\
 name: tiny
 seed: 3
 fleet: {devices: 4}
-radio: {bandwidth_hz: 1e6}
+radio: {bandwidth_hz: 1e6, link: {kind: gap, gap_db: 3}}
 task:
   data: digits
   partition: {kind: classes, per_device: 2}
-  model: {kind: mlp, hidden: [8]}
+  model: {kind: mlp, hidden: [7]}
 rounds: 3
 variants:
   pruned: {algorithm: japp, deadline: {kind: relative, share: 0.5}}

@@ -1,11 +1,13 @@
 """What rooms promise each other: the exchange of a round, and the protocols that components fill."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from wflsim.randomness import Streams
 
 if TYPE_CHECKING:
     import torch
@@ -19,6 +21,25 @@ Anatomy = Any  # wflsim.learning.anatomy.Anatomy
 Task = Any  # wflsim.learning.task.Task
 Cohort = Any  # wflsim.learning.cohort.Cohort
 State = Any  # the algorithm's own
+
+
+@dataclass(frozen=True)
+class Turn:
+    """When something happens, and the random streams that belong to that moment.
+
+    Attributes:
+        round_: The round, counted from 0.
+        step: The exchange within the round, counted from 0.
+        streams: The scenario's random streams.
+    """
+
+    round_: int
+    step: int
+    streams: Streams
+
+    def draw(self, purpose: str, *indices: int) -> np.random.Generator:
+        """Return the stream of a purpose at this moment, and of a device where one is given."""
+        return self.streams.stream(purpose, self.round_, self.step, *indices)
 
 
 @dataclass(frozen=True)
@@ -66,6 +87,10 @@ class Exchange:
     units: int
     purpose: str = "train"
 
+    def sent_bits(self, keep: FloatArray) -> FloatArray:
+        """Return the size of each message at shares in whole units, a whole number of bits, shape (K,)."""
+        return np.rint(self.up_bits.at(keep))
+
     def whole_units(self, keep: FloatArray) -> FloatArray:
         """Return the largest shares not above ``keep`` that are whole numbers of units, at least one, shape (K,).
 
@@ -92,20 +117,27 @@ class Message:
         """The size of the message on the air, counted from its tensors."""
         return sum(8 * tensor.numel() * tensor.element_size() for tensor in self.tensors.values())
 
+    @property
+    def finite(self) -> bool:
+        """Whether all numbers in the message are numbers."""
+        return all(bool(tensor.isfinite().all()) for tensor in self.tensors.values())
+
 
 @dataclass(frozen=True)
 class Updates:
     """What the devices that arrived bring: a message each, and what stays on the device.
 
     Attributes:
+        turn: When they were trained.
         devices: Indices of the devices, shape (K,).
         messages: One message a device, in the order of ``devices``.
         private: State that the devices keep to themselves; the algorithm alone knows its form.
     """
 
+    turn: Turn
     devices: IntArray
     messages: Sequence[Message]
-    private: Any = field(default=None)
+    private: Any = None
 
 
 class Compute(Protocol):
@@ -129,10 +161,10 @@ class Deadline(Protocol):
 
 
 class Policy(Protocol):
-    """How the server ends a round."""
+    """How the server ends an exchange."""
 
-    def closes(self, everyone: Any, deadline: Any) -> Any:
-        """Return the event that ends the round, made of two events: everyone has arrived, the deadline passes."""
+    def closes(self, arrivals: Sequence[Any], deadline: Any) -> Any:
+        """Return the event that ends the exchange, made of the arrival of each participant and of the deadline."""
         ...
 
 
@@ -177,6 +209,11 @@ class Partition(Protocol):
 class Engine(Protocol):
     """How the devices of a cohort are trained on the host."""
 
+    @property
+    def threads(self) -> int:
+        """Host threads of one operation; part of the scenario, since it can change a result's last bit."""
+        ...
+
     def gradients(self, loss: Any) -> Any:
         """Return a function from stacked parameters, inputs and labels to stacked gradients."""
         ...
@@ -186,9 +223,12 @@ class Algorithm(Protocol):
     """A method of federated learning."""
 
     def plan(
-        self, anatomy: Anatomy, samples: IntArray, round_: int, state: State
-    ) -> tuple[Exchange, ...]:
-        """Return the exchanges of a round, in order; ``state`` is None before anything has been trained."""
+        self, anatomy: Anatomy, samples: IntArray, turn: Turn, state: State
+    ) -> Exchange | None:
+        """Return the next exchange of a round, or None when the round is over.
+
+        The state is that after the exchange before; it is None when ``wflsim check`` asks for the very first.
+        """
         ...
 
     def init(self, task: Task) -> State:
@@ -204,5 +244,5 @@ class Algorithm(Protocol):
         ...
 
     def model_for(self, state: State, device: int | None) -> Mapping[str, "torch.Tensor"]:
-        """Return the parameters that a device uses, or those that the server holds for a newcomer (None)."""
+        """Return the parameters of a device's own model, or of the global model (None)."""
         ...

@@ -1,12 +1,11 @@
 """Named random streams: a draw depends on (seed, purpose, round, device) and on nothing drawn before."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from zlib import crc32
 
 import numpy as np
 
-Draw = Callable[[str], np.random.Generator]
+from channel_models.channel import Draw
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
+from wflsim.errors import ScenarioError
 from wflsim.scenario.json_schema import json_schema
-from wflsim.scenario.loading import shipped
+from wflsim.scenario.loading import parse, shipped
 
 SCHEMA = json_schema()
 
@@ -40,3 +41,31 @@ def test_fields_carry_units_and_meanings():
     bandwidth = SCHEMA["properties"]["radio"]["properties"]["bandwidth_hz"]
     assert bandwidth["exclusiveMinimum"] == 0
     assert bandwidth["description"].endswith("[Hz]")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("{algorithm: fedavg, allocator: dense}", "{algorithm: {steps: 3, kind: fedavg}}"),
+        ("{algorithm: fedavg, allocator: dense}", "{algorithm: {steps: 3}}"),
+        ("rounds: 3", "rounds: 2.0"),
+        ("rounds: 3", "rounds: 1e1"),
+        ("rounds: 3", "rounds: 3\nalgorithm: fedavg"),
+    ],
+)
+def test_schema_and_loader_accept_the_same(tiny, old, new):
+    text = tiny.replace(old, new).replace(
+        "rounds:", "algorithm: fedavg\nrounds:" if "steps: 3}" in new else "rounds:"
+    )
+    parse(text, "t")
+    jsonschema.validate(YAML(typ="safe").load(text), SCHEMA)
+
+
+@pytest.mark.parametrize("gone", ["rounds: 3\n", "algorithm: fedavg\n", "  data: digits\n"])
+def test_schema_and_loader_refuse_what_is_incomplete(tiny, gone):
+    whole = tiny.partition("variants:")[0] + "algorithm: fedavg\n"
+    jsonschema.validate(YAML(typ="safe").load(whole), SCHEMA)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(YAML(typ="safe").load(whole.replace(gone, "")), SCHEMA)
+    with pytest.raises(ScenarioError):
+        parse(whole.replace(gone, ""), "t")

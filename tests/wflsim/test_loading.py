@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from wflsim.errors import ScenarioError, UserError
@@ -61,19 +63,79 @@ def test_eight_mistakes_are_answered_by_eight_lines():
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("bandwidth_hz: -1", "above 0, in Hz, got -1"),
-        ("bandwidth_hz: 20 MHz", "write 20e6"),
-        ("bandwidth_hz: '1e6'", "got '1e6'"),
-        ("bandwidth_hz: .nan", "got nan"),
-        ("bandwidth_hz: true", "got True"),
+        ("bandwidth_hz: -1", "above 0, in Hz, got -1; write for example `bandwidth_hz: 1`"),
+        ("bandwidth_hz: 20 MHz", "write `bandwidth_hz: 20e6`"),
+        ("bandwidth_hz: 20 mhz", "write `bandwidth_hz: 20e6`"),
+        ("bandwidth_hz: -20MHz", "write for example"),
+        ("bandwidth_hz: 1.2.3MHz", "write for example"),
+        ("bandwidth_hz: '1e6'", "write `bandwidth_hz: 1e6`"),
+        ("bandwidth_hz: .nan", "got NaN"),
+        ("bandwidth_hz: true", "got true"),
         ("bandwidth_hz: null", "got nothing"),
-        ("bandwidth_hz: {a: 1}", "got {'a': 1}"),
+        ("bandwidth_hz: [1, 2]", "give one value, not a list"),
+        ("bandwidth_hz: !!int abc", "'abc' cannot be read"),
+        ("bandwidth_mhz: 20", "write `bandwidth_hz: 20e6`"),
+        ("bandwidth: 20MHz", "write `bandwidth_hz: 20e6`"),
+        ("<<: {}", "no merge keys"),
     ],
 )
-def test_a_wrong_leaf_is_told_with_what_was_expected(tiny, line, said):
-    (mistake,) = mistakes(tiny.replace("bandwidth_hz: 1e6", line))
-    assert said in str(mistake)
-    assert mistake.line == 4
+def test_a_wrong_leaf_is_told_with_what_to_write(tiny, line, said):
+    found = mistakes(tiny.replace("bandwidth_hz: 1e6", line))
+    assert {mistake.line for mistake in found} == {4}
+    assert said in "\n".join(map(str, found))
+
+
+@pytest.mark.parametrize(
+    ("assignment", "written"),
+    [
+        ("fleet.power_dbm=[100mW, 1W]", "[20, 30]"),
+        ("fleet.cpu_hz=2GHz", "[2e9, 2e9]"),
+        ("fleet.cpu_hz=[1GHz, 2GHz]", "[1e9, 2e9]"),
+        ("fleet.cpu_hz=[2e9, 1e9]", "[1e+09, 2e+09]"),
+        ("deadline={kind: fixed, limit_s: 5min}", "300"),
+        ("task.test_share=20%", "0.2"),
+        ("radio.downlink_w=20", "43.0103"),
+    ],
+)
+def test_what_was_meant_is_what_to_write_and_loads(tiny, assignment, written):
+    found = mistakes(tiny.replace(", deadline: {kind: relative, share: 0.5}", ""), assignment)
+    remedy = str(found[0])
+    assert f": {written}`" in remedy
+    key, value = remedy.rpartition("write `")[2].rstrip("`").split(": ", 1)
+    path = found[0].path.rpartition(".")[0]
+    mended = (
+        f"deadline={{kind: fixed, {key}: {value}}}"
+        if path == "deadline"
+        else f"{path}.{key}={value}"
+    )
+    parse(tiny.replace(", deadline: {kind: relative, share: 0.5}", ""), "t", [mended])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "algorithm: fedavg",
+            "algorithm: [fedavg]",
+            "expected a kind of algorithm, got the list",
+        ),
+        ("algorithm: fedavg", "algorithm: {kind: {a: b}}", "expected a kind"),
+        ("algorithm: fedavg", "algorithm: {steps: 3}", "missing; add `kind: ...`"),
+        ("allocator: dense", "allocator: null", "expected a kind"),
+        ("name: tiny", "name: ../out", "letters, digits"),
+        ("name: tiny", "name: ''", "letters, digits"),
+        ("fedavg:", "../evil:", "not a name"),
+        ("fedavg:", "$x^$:", "not a name"),
+        ("fedavg:", "FedAlt:", "in case alone"),
+        ("devices: 4", "devices: 4.5", "a whole number"),
+        ("task:", "task: &a\n  again: *a", "refers to itself"),
+        ("name: tiny", "name: 'a\x00b'", "not readable"),
+        ("seed: 3", "seed: " + "[" * 3000, "not readable"),
+    ],
+)
+def test_odd_files_get_a_sentence(tiny, old, new, said):
+    with pytest.raises(ScenarioError, match=re.escape(said)):
+        parse(tiny.replace(old, new), "t")
 
 
 def test_scientific_notation_is_a_number(tiny):
@@ -86,34 +148,47 @@ def test_a_components_own_check_is_told_at_its_key(tiny):
 
 
 def test_an_override_wins_and_is_named_as_the_origin(tiny):
-    loaded = parse(
-        tiny, "t", ["radio.bandwidth_hz=2e6", "variants.pruned.algorithm.personal_steps=1"], seed=9
-    )
+    assignments = [
+        "radio.bandwidth_hz=2e6",
+        "variants.pruned.algorithm.personal_steps=1",
+        "rounds=7",
+        "rounds=8",
+    ]
+    loaded = parse(tiny, "t", assignments, seed=9)
     assert loaded.scenario.world.radio.bandwidth_hz == 2e6
     assert loaded.scenario.world.seed == 9
     assert loaded.scenario.systems["pruned"].algorithm.personal_steps == 1
+    assert {system.rounds for system in loaded.scenario.systems.values()} == {8}
     told = {key: origin for key, _, origin in origins(loaded)}
     assert told["radio.bandwidth_hz"] == "--set radio.bandwidth_hz=2e6"
     assert told["radio.noise_figure_db"] == "default"
-    assert told["rounds" if "rounds" in told else "variants.pruned.rounds"] == "t:9"
+    assert told["task.data.kind"] == "t:6"
+    assert told["variants.pruned.rounds"] == "--set rounds=8"
     assert told["seed"] == "--seed"
 
 
-def test_another_kind_replaces_the_whole_component(tiny):
-    text = tiny.replace(
-        "fleet: {devices: 4}",
-        "fleet: {devices: 4}\nchannel: {shadowing: {kind: log_normal, sigma_db: 3}}",
+def test_an_override_of_what_systems_share_reaches_every_system(tiny):
+    systems = parse(
+        tiny, "t", ["algorithm.batch_size=16", "allocator=equal_share"]
+    ).scenario.systems
+    assert {system.algorithm.batch_size for system in systems.values()} == {16}
+    assert {type(system.allocator).__name__ for system in systems.values()} == {"EqualShare"}
+    (one, *_) = mistakes(tiny, "algorithm.masked_steps=1")
+    assert "unknown key of fedalt" in str(one)
+
+
+def test_a_bare_word_is_a_kind_and_another_kind_replaces_the_whole_component(tiny):
+    text = tiny.replace("fleet:", "channel: {shadowing: {kind: log_normal, sigma_db: 3}}\nfleet:")
+
+    def shadowing(assignment):
+        return parse(text, "t", [assignment]).scenario.world.channel.shadowing
+
+    assert type(shadowing("channel.shadowing=none")).__name__ == "NoShadowing"
+    assert shadowing("channel.shadowing.sigma_db=5").sigma_db == 5
+    assert shadowing("channel.shadowing=log_normal") == shadowing(
+        "channel.shadowing={kind: log_normal}"
     )
-    assert (
-        parse(
-            text, "t", ["channel.shadowing=none"]
-        ).scenario.world.channel.shadowing.__class__.__name__
-        == "NoShadowing"
-    )
-    assert (
-        parse(text, "t", ["channel.shadowing.sigma_db=5"]).scenario.world.channel.shadowing.sigma_db
-        == 5
-    )
+    assert shadowing("channel.shadowing=log_normal").sigma_db == 3
 
 
 @pytest.mark.parametrize(
@@ -122,13 +197,22 @@ def test_another_kind_replaces_the_whole_component(tiny):
         ("radio.bandwith_hz=1", "did you mean 'bandwidth_hz'"),
         ("rounds", "not of the form"),
         ("=3", "not of the form"),
-        ("rounds=ten", "got 'ten'"),
-        ("algorithm=fedavg", "changes nothing"),
+        ("rounds=ten", 'got "ten"'),
+        ("rounds=", "got nothing"),
+        ("rounds=# nothing", "got nothing"),
         ("rounds=[1", "not readable as YAML"),
+        ("variants.prunned.rounds=1", "did you mean 'pruned'"),
+        ("variants=1", "no such variant"),
+        ("radio={bandwidth_hz: 1, bandwidth_hz: 2}", "repeated key"),
     ],
 )
 def test_a_wrong_override_is_refused(tiny, assignment, said):
     assert said in str(mistakes(tiny, assignment)[0])
+
+
+def test_a_variant_cannot_be_invented_on_the_command_line(tiny):
+    text = tiny.split("variants:")[0] + "algorithm: fedavg\n"
+    assert "no such variant" in str(mistakes(text, "variants.fedavg.rounds=2")[0])
 
 
 def test_variants_play_in_the_same_world(tiny):
@@ -142,6 +226,24 @@ def test_variants_play_in_the_same_world(tiny):
 def test_a_missing_key_of_all_variants_is_told_once(tiny):
     (mistake,) = mistakes(tiny.replace("rounds: 3\n", ""))
     assert mistake.path == "rounds"
+
+
+def test_a_missing_key_of_one_variant_is_told_where_the_variant_stands(tiny):
+    (mistake,) = mistakes(tiny.replace("algorithm: fedalt, ", ""))
+    assert (mistake.line, mistake.path) == (12, "variants.fedalt.algorithm")
+
+
+def test_a_slip_that_every_variant_overrides_is_a_slip(tiny):
+    (mistake,) = mistakes(
+        tiny.replace("rounds: 3", "rounds: 3\nalgorithm: {kind: fedavg, stepz: 3}")
+    )
+    assert "did you mean 'steps'" in str(mistake)
+
+
+def test_a_whole_number_may_be_written_with_an_exponent(tiny):
+    assert (
+        parse(tiny.replace("devices: 4", "devices: 1e2"), "t").scenario.world.fleet.devices == 100
+    )
 
 
 def test_without_variants_the_algorithm_names_the_system(tiny):
@@ -165,6 +267,11 @@ def test_every_shipped_scenario_loads(name):
 def test_an_unknown_scenario_is_answered_with_those_that_exist():
     with pytest.raises(UserError, match="did you mean 'quickstart'"):
         load("quickstar")
+
+
+def test_a_folder_is_no_scenario(tmp_path):
+    with pytest.raises(UserError, match="is a folder"):
+        load(str(tmp_path))
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path):

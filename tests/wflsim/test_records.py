@@ -12,6 +12,7 @@ from wflsim.records.folder import RunFolder, new_folder
 from wflsim.records.summary import finals, time_to
 from wflsim.scenario.loading import parse
 from wflsim.simulation.run import Run
+from wflsim.simulation.setting import settle
 
 
 def nothing(*_):
@@ -20,7 +21,8 @@ def nothing(*_):
 
 def play(text, path, *assignments, watch=nothing):
     path.mkdir(exist_ok=True)
-    run = Run(parse(text, "t", assignments), RunFolder(path))
+    loaded = parse(text, "t", assignments)
+    run = Run(loaded, settle(loaded.scenario.world), RunFolder(path))
     run.play(watch)
     return run
 
@@ -89,9 +91,9 @@ def test_tables_add_up(played):
     assert np.allclose(ends, rounds["end_s"], atol=1e-9)
 
 
-def test_saved_weights_are_the_servers_and_what_devices_have_of_their_own(played):
+def test_saved_weights_are_the_global_ones_and_what_devices_have_of_their_own(played):
     weights = safetensors.numpy.load_file(played.folder.path / "weights" / "pruned.safetensors")
-    assert {"server.dense0.weight", "device0.dense1.weight", "device3.dense1.bias"} <= set(weights)
+    assert {"global.dense0.weight", "device0.dense1.weight", "device3.dense1.bias"} <= set(weights)
     assert "device0.dense0.weight" not in weights
 
 
@@ -161,7 +163,7 @@ def columns(accuracy, seconds):
         "end_s": np.array(seconds),
         "accuracy_personal": np.array(accuracy),
         "accuracy_worst": np.array(accuracy),
-        "accuracy_server": np.array(accuracy),
+        "accuracy_global": np.array(accuracy),
         "keep_mean": every,
         "up_bits": every,
         "late": 0 * every,

@@ -5,16 +5,18 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from wflsim.contracts import Message, Updates
+from wflsim.contracts import Message, Turn, Updates
+from wflsim.errors import ScenarioError, UserError
 from wflsim.learning.algorithms.japp import Japp
 from wflsim.network.timeline import Outcome
 from wflsim.scenario.loading import parse
 from wflsim.simulation.loop import stage
+from wflsim.simulation.setting import settle
 
 
 def reports(text, variant, *assignments, seed=None):
     scenario = parse(text, "t", assignments, seed).scenario
-    return list(stage(scenario.world, scenario.systems[variant]).rounds())
+    return list(stage(settle(scenario.world), scenario.systems[variant]).rounds())
 
 
 def test_the_network_carries_the_bits_of_the_tensors_that_are_sent(tiny, monkeypatch):
@@ -51,7 +53,10 @@ def test_a_message_that_is_not_what_was_planned_is_refused(tiny, monkeypatch):
         tensors = updates.messages[1].tensors
         longer = Message({**tensors, "more": tensors["kept"]})
         return Updates(
-            updates.devices, [updates.messages[0], longer, *updates.messages[2:]], updates.private
+            updates.turn,
+            updates.devices,
+            [updates.messages[0], longer, *updates.messages[2:]],
+            updates.private,
         )
 
     monkeypatch.setattr(Japp, "train", shouting)
@@ -141,10 +146,11 @@ class TwoTalks:
 
     inner: Japp
 
-    def plan(self, anatomy, samples, round_, state):
-        (whole,) = self.inner.plan(anatomy, samples, round_, None)
+    def plan(self, anatomy, samples, turn, state):
         half = len(samples) // 2
-        return tuple(_part(whole, rows) for rows in (slice(0, half), slice(half, None)))
+        rows = [slice(0, half), slice(half, None)]
+        whole = self.inner.plan(anatomy, samples, Turn(0, 0, turn.streams), None)
+        return _part(whole, rows[turn.step]) if turn.step < 2 else None
 
     def __getattr__(self, name):
         return getattr(self.inner, name)
@@ -171,10 +177,35 @@ def test_several_exchanges_of_a_round_are_played_one_after_another(tiny):
 
     scenario = parse(tiny, "t").scenario
     system = replace(scenario.systems["pruned"], algorithm=TwoTalks(Japp()))
-    found = list(stage(scenario.world, system).rounds())
+    found = list(stage(settle(scenario.world), system).rounds())
     for report in found:
         first, second = report.played
         assert second.timeline.start_ns == first.timeline.end_ns
         assert first.exchange.participants.tolist() == [0, 1]
         assert second.exchange.participants.tolist() == [2, 3]
     assert found[1].played[0].timeline.start_ns == found[0].played[1].timeline.end_ns
+
+
+def test_a_diverging_run_is_told_and_not_recorded_as_learning(tiny):
+    with pytest.raises(UserError, match="are no numbers; lower the learning rates"):
+        reports(tiny, "fedavg", "variants.fedavg.algorithm.learning_rate=1e30")
+
+
+@pytest.mark.parametrize(
+    ("assignment", "path"),
+    [
+        ("fleet.placement={kind: explicit, positions_m: [[1, 2]]}", "fleet.placement"),
+        (
+            "fleet.placement={kind: explicit, positions_m: [[0, 0], [1, 2], [3, 4], [5, 6]]}",
+            "channel",
+        ),
+        ("task.partition.per_device=11", "task.partition"),
+        ("fleet.devices=2000", "task.partition"),
+    ],
+)
+def test_what_turns_out_to_be_impossible_is_told_at_its_key(tiny, assignment, path):
+    loaded = parse(tiny, "t", [assignment])
+    with pytest.raises(ScenarioError) as caught:
+        settle(loaded.scenario.world, loaded.blaming)
+    (mistake,) = caught.value.mistakes
+    assert mistake.path == path

@@ -10,7 +10,7 @@ from wflsim.cli.options import scenario_options
 
 if TYPE_CHECKING:
     from wflsim.scenario.loading import Loaded
-    from wflsim.simulation.outlook import Outlook
+    from wflsim.simulation.outlook import Budget, Outlook
 
 
 @click.command("check")
@@ -24,32 +24,31 @@ def command(scenario: str, assignments: tuple[str, ...], seed: int | None, form:
     Everything is computed at the mean channel, with the devices of the scenario's seed.
     """
     from wflsim.scenario.loading import load
-    from wflsim.simulation.outlook import outlook
+    from wflsim.simulation.outlook import budget, outlook
+    from wflsim.simulation.setting import settle
 
     loaded = load(scenario, assignments, seed)
-    world = loaded.scenario.world
-    outlooks = {name: outlook(world, system) for name, system in loaded.scenario.systems.items()}
+    setting = settle(loaded.scenario.world, loaded.blaming)
+    outlooks = {name: outlook(setting, system) for name, system in loaded.scenario.systems.items()}
     if form == "json":
-        click.echo(json.dumps(_as_json(loaded, outlooks), ensure_ascii=False))
+        click.echo(json.dumps(_as_json(loaded, budget(setting), outlooks), ensure_ascii=False))
     else:
-        _print(loaded, outlooks)
+        _print(loaded, budget(setting), outlooks)
 
 
-def _as_json(loaded: "Loaded", outlooks: dict[str, "Outlook"]) -> dict[str, Any]:
+def _as_json(loaded: "Loaded", links: "Budget", outlooks: dict[str, "Outlook"]) -> dict[str, Any]:
     from dataclasses import asdict
 
     from wflsim.records.folder import finite
     from wflsim.scenario.describe import origins
-    from wflsim.simulation.outlook import budget
 
-    links = {name: values.tolist() for name, values in asdict(budget(loaded.scenario)).items()}
     found: dict[str, Any] = finite(
         {
             "scenario": [
                 {"key": key, "value": value, "origin": origin}
                 for key, value, origin in origins(loaded)
             ],
-            "links": links,
+            "links": {name: values.tolist() for name, values in asdict(links).items()},
             "variants": {
                 name: {
                     "deadline_s": seen.deadline_s,
@@ -59,6 +58,7 @@ def _as_json(loaded: "Loaded", outlooks: dict[str, "Outlook"]) -> dict[str, Any]
                     "keep": seen.keep.tolist(),
                     "binding": dict(seen.binding),
                     "feasible": seen.feasible,
+                    "met": seen.met,
                     "status": seen.certificate.status,
                     "reason": seen.certificate.reason,
                 }
@@ -69,7 +69,7 @@ def _as_json(loaded: "Loaded", outlooks: dict[str, "Outlook"]) -> dict[str, Any]
     return found
 
 
-def _print(loaded: "Loaded", outlooks: dict[str, "Outlook"]) -> None:
+def _print(loaded: "Loaded", links: "Budget", outlooks: dict[str, "Outlook"]) -> None:
     from rich.markup import escape
 
     from wflsim.cli.tables import show, table
@@ -78,7 +78,7 @@ def _print(loaded: "Loaded", outlooks: dict[str, "Outlook"]) -> None:
     values = table("scenario", "key", "value", "origin")
     for key, value, origin in origins(loaded):
         values.add_row(escape(key), escape(str(value)), escape(origin))
-    show(values, _links(loaded))
+    show(values, _links(links))
     for name, seen in outlooks.items():
         rounds = loaded.scenario.systems[name].rounds
         click.echo(f"\n{name}: {_verdict(seen)}")
@@ -95,11 +95,9 @@ def _print(loaded: "Loaded", outlooks: dict[str, "Outlook"]) -> None:
             click.echo(f"  {count} devices are held by {what}")
 
 
-def _links(loaded: "Loaded") -> Any:
+def _links(found: "Budget") -> Any:
     from wflsim.cli.tables import table
-    from wflsim.simulation.outlook import budget
 
-    found = budget(loaded.scenario)
     columns = (
         "device",
         "distance [m]",
@@ -110,7 +108,9 @@ def _links(loaded: "Loaded") -> Any:
         "SNR [dB]",
     )
     made = table(
-        "link budget at the mean channel, equal shares of the bandwidth", *columns, "rate [Mbit/s]"
+        "link budget at the mean channel, equal shares of the bandwidth",
+        *columns,
+        "expected rate [Mbit/s]",
     )
     parts = (
         found.distance_m,
@@ -130,4 +130,7 @@ def _verdict(seen: "Outlook") -> str:
         return "no deadline"
     if not seen.feasible:
         return f"the deadline of {seen.deadline_s:.4g} s cannot be met: {seen.certificate.reason}"
+    if not seen.met:
+        missed = seen.certificate.reason or "the broadcast and computing take too long"
+        return f"the deadline of {seen.deadline_s:.4g} s could be met, but this allocator misses it: {missed}"
     return f"the deadline of {seen.deadline_s:.4g} s can be met"

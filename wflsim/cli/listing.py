@@ -15,7 +15,7 @@ def command(family: str | None, form: str) -> None:
     """Show every kind of every FAMILY of components (or of one), with fields, units and defaults."""
     from wflsim.catalog import FAMILY_OF
     from wflsim.errors import UserError
-    from wflsim.scenario.structure import did_you_mean
+    from wflsim.scenario.remedies import did_you_mean
 
     families = sorted(FAMILY_OF.values())
     if family and family not in families:

@@ -21,7 +21,10 @@ def progress(loaded: Loaded) -> Iterator[Callable[[str, int, Report], None]]:
         TextColumn("{task.fields[said]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
         line = bar.add_task(loaded.scenario.world.name, total=total, said="")
 
         def watch(variant: str, rounds: int, report: Report) -> None:

@@ -31,12 +31,14 @@ def command(
     Exit code 0: the run succeeded; 2: a mistake that you can mend; 1: anything else.
     """
     from wflsim.scenario.loading import load
+    from wflsim.simulation.setting import settle
 
     loaded = load(scenario, assignments, seed)
-    from wflsim.records.folder import new_folder
+    setting = settle(loaded.scenario.world, loaded.blaming)
+    from wflsim.records.folder import finite, new_folder
     from wflsim.simulation.run import Run
 
-    run = Run(loaded, new_folder(out, loaded.scenario.world.name))
+    run = Run(loaded, setting, new_folder(out, loaded.scenario.world.name), _figure)
     try:
         with nullcontext(lambda *_: None) if quiet else _progress(loaded) as watch:
             run.play(watch)
@@ -44,16 +46,13 @@ def command(
         raise click.ClickException(
             f"interrupted; what was played so far is in {run.folder.path}"
         ) from None
-    figure = _figure(run)
     if form == "json":
-        from wflsim.records.folder import finite
-
-        click.echo(json.dumps(finite({**run.account(), "figure": figure}), ensure_ascii=False))
+        click.echo(json.dumps(finite(run.account()), ensure_ascii=False))
     elif not quiet:
         from wflsim.cli.tables import summary_table
 
         summary_table(run)
-        click.echo(f"figure: {figure}")
+        click.echo(f"figure: {run.figure}")
 
 
 def _progress(loaded: Any) -> Any:

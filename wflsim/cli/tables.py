@@ -34,14 +34,14 @@ def summary_table(run: "Run") -> None:
     target = max((final.target_accuracy for final in finals.values()), default=0.0)
     made = table(
         run.loaded.scenario.world.name,
-        "variant", "accuracy, own", "worst", "server", f"time to {target:.1%} [s]", "simulated [s]",
+        "variant", "accuracy, own", "worst", "global", f"time to {target:.1%} [s]", "simulated [s]",
         "energy [J]", "sent [Mbit]", "kept", "missed deadlines",
     )  # fmt: skip
     for name, final in finals.items():
         account = run.variants[name].account(final)
         reached = "never" if isnan(final.target_s) else f"{final.target_s:.3f}"
         made.add_row(
-            name, f"{final.accuracy_personal:.1%}", f"{final.accuracy_worst:.1%}", f"{final.accuracy_server:.1%}",
+            name, f"{final.accuracy_personal:.1%}", f"{final.accuracy_worst:.1%}", f"{final.accuracy_global:.1%}",
             reached, f"{account['simulated_s']:.3f}", f"{account['energy_j']:.3f}", f"{final.up_bits / 1e6:.1f}",
             f"{final.keep_mean:.2f}", str(final.missed_deadlines),
         )  # fmt: skip

@@ -41,7 +41,8 @@ def accuracy_over_time(axes: Axes, rounds: Mapping[str, Columns]) -> None:
     axes.set_xlabel("simulated time [s]")
     axes.set_ylabel("accuracy on own test data [%]")
     axes.set_xlim(left=0)
-    axes.legend(loc="lower right")
+    axes.set_ylim(0, 103)
+    axes.legend(loc="lower right", handlelength=3)
 
 
 def seconds_of_a_round(axes: Axes, clients: Mapping[str, Columns]) -> None:
@@ -63,6 +64,7 @@ def seconds_of_a_round(axes: Axes, clients: Mapping[str, Columns]) -> None:
             linewidth=0.4,
         )
         start = start + length
+    axes.set_xlim(0, 1.04 * max(start.max(), 1e-12))
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     axes.set_xlabel("seconds of a round, mean over devices [s]")

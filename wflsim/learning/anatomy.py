@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from math import prod
+from math import ceil, prod
 from typing import Literal
 
 import numpy as np
@@ -100,10 +100,11 @@ class Anatomy:
         Args:
             samples: Number of training samples of each device, shape (K,).
             macs: Operations of each device that pruning leaves, and those that it scales.
-            keep_min: Least share of weights that a device keeps.
+            keep_min: Least share of weights that a device keeps; rounded up to whole weights.
             mask: Whether the message carries a bitmap of what was kept.
         """
         devices = len(samples)
+        least = ceil(keep_min * self.weights - 1e-9) / self.weights if self.weights else keep_min
         every, none = np.ones(devices), np.zeros(devices)
         mask_bits = float(bitmap_bits(self.weights)) if mask else 0.0
         return Exchange(
@@ -115,7 +116,7 @@ class Anatomy:
                 every * (BITS_PER_VALUE * self.weights),
             ),
             mask_bits=every * mask_bits,
-            keep_min=every * keep_min,
+            keep_min=every * least,
             keep_max=every,
             weight=every,
             units=self.weights,

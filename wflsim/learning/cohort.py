@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from torch.func import functional_call
 
-from wflsim.contracts import Engine, IntArray, Message, Updates
+from wflsim.contracts import Engine, IntArray, Message, Turn, Updates
 from wflsim.learning.task import Task
-from wflsim.randomness import Streams
 
 Params = Mapping[str, torch.Tensor]
 
@@ -22,21 +21,19 @@ class Cohort:
     Attributes:
         task: What they learn.
         devices: Their indices, shape (K,).
-        round_: The round, which keys their draws.
-        streams: The scenario's random streams.
+        turn: When they are trained, which keys their draws.
         engine: How they are trained on the host.
     """
 
     task: Task
     devices: IntArray
-    round_: int
-    streams: Streams
+    turn: Turn
     engine: Engine
 
     def phases(self, steps: Sequence[int], size: int) -> tuple[torch.Tensor, ...]:
         """Return the samples of every step of each phase, shapes (steps, K, size).
 
-        A device runs through shuffled epochs of its own data; its stream depends on the round and the device alone,
+        A device runs through shuffled epochs of its own data; its stream depends on the turn and the device alone,
         and goes on from phase to phase.
         """
         orders = np.stack([self._order(int(device), sum(steps) * size) for device in self.devices])
@@ -55,7 +52,7 @@ class Cohort:
 
     def updates(self, sent: Sequence[Params], private: Any = None) -> Updates:
         """Return what the devices send, one mapping of tensors a device, and what stays with them."""
-        return Updates(self.devices, [Message(tensors) for tensors in sent], private)
+        return Updates(self.turn, self.devices, [Message(tensors) for tensors in sent], private)
 
     def train(
         self,
@@ -101,6 +98,6 @@ class Cohort:
 
     def _order(self, device: int, count: int) -> IntArray:
         samples = self.task.holdings.train[device]
-        rng = self.streams.stream("batches", self.round_, device)
+        rng = self.turn.draw("batches", device)
         epochs = -(-count // len(samples))
         return np.concatenate([rng.permutation(samples) for _ in range(epochs)])[:count]

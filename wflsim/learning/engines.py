@@ -1,10 +1,10 @@
 """How the devices of a cohort are trained on the host: the gradient of one device's loss, for all of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from channel_models.units import Count
 from wflsim.contracts import Engine
 
 if TYPE_CHECKING:
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     Tensors = dict[str, torch.Tensor]
     Loss = Callable[[Tensors, Tensors, torch.Tensor, torch.Tensor], torch.Tensor]
     Gradients = Callable[[Tensors, Tensors, torch.Tensor, torch.Tensor], Tensors]
+
+Threads = Annotated[int, ("least", 1), ("most", 256)]
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Batched:
         threads: Host threads of one operation; part of the scenario, since it can change a result's last bit.
     """
 
-    threads: Count = 1
+    threads: Threads = 1
 
     def gradients(self, loss: "Loss") -> "Gradients":
         """Return stacked parameters, inputs and labels → stacked gradients, shapes (K, …)."""
@@ -43,7 +45,7 @@ class Loop:
         threads: Host threads of one operation; part of the scenario, since it can change a result's last bit.
     """
 
-    threads: Count = 1
+    threads: Threads = 1
 
     def gradients(self, loss: "Loss") -> "Gradients":
         """Return stacked parameters, inputs and labels → stacked gradients, shapes (K, …)."""
@@ -68,13 +70,17 @@ class Loop:
         return looped
 
 
-def prepare(engine: Engine) -> None:
-    """Give torch as many host threads as an engine asks for."""
+@contextmanager
+def host_threads(engine: Engine) -> Iterator[None]:
+    """Give torch as many host threads as an engine asks for, and the old number back afterwards."""
     import torch
 
-    threads = getattr(engine, "threads", None)
-    if threads is not None:
-        torch.set_num_threads(threads)
+    before = torch.get_num_threads()
+    torch.set_num_threads(engine.threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _slopes(loss: "Loss") -> "Gradients":

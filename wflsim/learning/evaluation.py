@@ -1,4 +1,4 @@
-"""How good the models are: each device's own on its own test data, and the server's on everybody's."""
+"""How good the models are: each device's own on its own test data, and the global one on everybody's."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,11 +17,11 @@ class Scores:
 
     Attributes:
         personal: Accuracy of each device's model on its own test data, shape (K,).
-        server: Accuracy of the server's model on all test data.
+        whole: Accuracy of the global model on all test data.
     """
 
     personal: FloatArray
-    server: float
+    whole: float
 
 
 @torch.no_grad()
@@ -36,8 +36,8 @@ def evaluate(algorithm: Algorithm, state: Any, task: Task) -> Scores:
     )
     personal = (hits & present).sum(1).double() / present.sum(1)
     everyone = torch.from_numpy(np.concatenate(tests))
-    server = dict(algorithm.model_for(state, None))
-    right = _hits(task.module, server, task.inputs[everyone], task.labels[everyone])
+    shared = dict(algorithm.model_for(state, None))
+    right = _hits(task.module, shared, task.inputs[everyone], task.labels[everyone])
     return Scores(personal.numpy(), float(right.double().mean()))
 
 

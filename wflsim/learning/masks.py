@@ -27,6 +27,8 @@ def keep_largest(
     Returns:
         What is kept, booleans, shapes (K, …).
     """
+    if not scores:
+        return {}
     flat = {name: score.flatten(1) for name, score in scores.items()}
     groups = [list(flat)] if scope == "global" else [[name] for name in flat]
     sizes = np.cumsum([sum(flat[name].shape[1] for name in group) for group in groups])

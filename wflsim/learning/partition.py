@@ -6,7 +6,6 @@ import numpy as np
 
 from channel_models.units import Count
 from wflsim.contracts import IntArray
-from wflsim.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -32,10 +31,7 @@ class Classes:
         """Return each device's samples; classes are dealt so that their numbers of holders differ by at most one."""
         classes = np.unique(labels)
         if self.per_device > len(classes):
-            raise UserError(
-                f"task.partition.per_device: {self.per_device} classes a device, but the data have {len(classes)}; "
-                f"give at most {len(classes)}"
-            )
+            raise ValueError(f"per_device asks for {self.per_device} classes of {len(classes)}")
         holders = self._deal(len(classes), devices, rng)
         parts: list[list[IntArray]] = [[] for _ in range(devices)]
         for index, label in enumerate(classes):
@@ -59,10 +55,10 @@ class Classes:
 def hold_out(
     samples: IntArray, labels: IntArray, share: float, rng: np.random.Generator
 ) -> tuple[IntArray, IntArray]:
-    """Return a device's training and test samples; the test part has the same mix of classes, at least one sample."""
+    """Return a device's training and test samples, at least one of each, with the same mix of classes."""
     shuffled = rng.permutation(samples)
     shuffled = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    count = max(1, round(share * len(samples)))
+    count = min(len(samples) - 1, max(1, round(share * len(samples))))
     test = np.zeros(len(samples), dtype=bool)
     test[np.floor((np.arange(count) + 0.5) * len(samples) / count).astype(int)] = True
     return np.sort(shuffled[~test]), np.sort(shuffled[test])

@@ -14,6 +14,8 @@ def pruned(
     params: Mapping[str, torch.Tensor], masks: Mapping[str, torch.Tensor]
 ) -> dict[str, torch.Tensor]:
     """Return what a device sends: its kept weights, their bitmap, and the tensors that no mask covers."""
+    if not masks:
+        return dict(params)
     mask = torch.cat([masks[name].flatten() for name in masks])
     weights = torch.cat([params[name].flatten() for name in masks])
     bitmap = torch.from_numpy(np.packbits(mask.numpy()))

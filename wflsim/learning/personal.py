@@ -18,13 +18,11 @@ class SplitState:
     Attributes:
         shared: The shared part, by name.
         personal: The personal parts, shapes (K, …).
-        newcomer: The initial personal part, which is all that the server has of it.
         samples: Number of training samples of each device, shape (K,).
     """
 
     shared: Params
     personal: Params
-    newcomer: Params
     samples: IntArray
 
     def of(self, cohort: Cohort) -> dict[str, torch.Tensor]:
@@ -50,25 +48,24 @@ class SplitState:
         )
 
     def model_for(self, device: int | None) -> dict[str, torch.Tensor]:
-        """Return the parameters of a device's model, or those that the server holds for a newcomer."""
-        own = (
-            self.newcomer
-            if device is None
-            else {name: tensor[device] for name, tensor in self.personal.items()}
-        )
-        return {**self.shared, **own}
+        """Return the parameters of a device's model, or of the global one.
+
+        The global model is the shared part with the mean of the personal parts: what the whole fleet has in common. The
+        server never sees a personal part; the mean is a measure of the experiment and not of the system.
+        """
+        if device is None:
+            return {
+                **self.shared,
+                **{name: tensor.mean(0) for name, tensor in self.personal.items()},
+            }
+        return {**self.shared, **{name: tensor[device] for name, tensor in self.personal.items()}}
 
 
 def initial_state(task: Task, personal: Split) -> SplitState:
     """Return the state before the first round: everybody holds the initial weights."""
     shared, own = task.anatomy.split(personal)
-    newcomer = {name: task.initial[name] for name in own.tensors}
     return SplitState(
         shared={name: task.initial[name] for name in shared.tensors},
-        personal={
-            name: tensor.repeat(task.devices, *[1] * tensor.dim())
-            for name, tensor in newcomer.items()
-        },
-        newcomer=newcomer,
+        personal={name: torch.stack([task.initial[name]] * task.devices) for name in own.tensors},
         samples=task.holdings.samples,
     )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wflsim.contracts import IntArray
-from wflsim.errors import UserError
 from wflsim.learning.anatomy import Anatomy
 from wflsim.learning.partition import hold_out
 from wflsim.randomness import Streams
@@ -79,8 +78,8 @@ def hold(section: TaskSection, devices: int, streams: Streams) -> Holdings:
     parts = section.partition.split(labels, devices, streams.stream("partition"))
     short = [device for device, part in enumerate(parts) if len(part) < 2]
     if short:
-        raise UserError(
-            f"task.partition: devices {short} get fewer than two samples; use fewer devices or more data"
+        raise ValueError(
+            f"{len(short)} devices get fewer than two samples, device {short[0]} among them"
         )
     pairs = [
         hold_out(part, labels, section.test_share, streams.stream("hold_out", device))
@@ -90,7 +89,7 @@ def hold(section: TaskSection, devices: int, streams: Streams) -> Holdings:
     return Holdings([train for train, _ in pairs], [test for _, test in pairs], anatomy)
 
 
-def make_task(section: TaskSection, devices: int, streams: Streams) -> Task:
+def make_task(section: TaskSection, holdings: Holdings, streams: Streams) -> Task:
     """Return the task of a scenario; the initial weights are the same for every variant."""
     import torch
 
@@ -99,5 +98,4 @@ def make_task(section: TaskSection, devices: int, streams: Streams) -> Task:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = section.model.build(section.data.input_shape, section.data.classes)
-    holdings = hold(section, devices, streams)
     return Task(holdings, torch.from_numpy(inputs), torch.from_numpy(labels), module)

@@ -9,15 +9,15 @@ from wflsim.contracts import Algorithm
 
 
 def final_weights(algorithm: Algorithm, state: Any, devices: int) -> bytes:
-    """Return the server's weights, and of each device those that differ from them, as a safetensors file."""
-    server = algorithm.model_for(state, None)
-    found = {f"server.{name}": tensor.contiguous() for name, tensor in server.items()}
+    """Return the global model's weights, and of each device those that differ from them, as a safetensors file."""
+    whole = algorithm.model_for(state, None)
+    found = {f"global.{name}": tensor.contiguous() for name, tensor in whole.items()}
     for device in range(devices):
         own = algorithm.model_for(state, device)
         found |= {
             f"device{device}.{name}": tensor.contiguous()
             for name, tensor in own.items()
-            if not torch.equal(tensor, server[name])
+            if not torch.equal(tensor, whole[name])
         }
     data: bytes = safetensors.torch.save(found)
     return data

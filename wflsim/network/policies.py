@@ -1,5 +1,6 @@
 """How the server ends a round."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,15 +9,15 @@ from typing import Any
 class WaitForAll:
     """The server waits for everyone; whoever comes after the deadline is late and still taken."""
 
-    def closes(self, everyone: Any, deadline: Any) -> Any:
+    def closes(self, arrivals: Sequence[Any], deadline: Any) -> Any:
         """Return the event that everyone has arrived."""
-        return everyone
+        return deadline.env.all_of(arrivals)
 
 
 @dataclass(frozen=True)
 class AtDeadline:
     """The server stops waiting at the deadline; whoever has not arrived is lost for the round."""
 
-    def closes(self, everyone: Any, deadline: Any) -> Any:
+    def closes(self, arrivals: Sequence[Any], deadline: Any) -> Any:
         """Return whichever comes first."""
-        return everyone | deadline
+        return deadline.env.all_of(arrivals) | deadline

@@ -5,7 +5,7 @@ arithmetic on arrays. Time is integer nanoseconds and comes from the event queue
 """
 
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf
 
 import numpy as np
@@ -23,23 +23,18 @@ class _Round:
     """The moving parts of a round: the clock, and when each phase of each device ended."""
 
     env: simpy.Environment
-    everyone: simpy.Event
     ends_ns: IntArray
-    missing: int
-    events: int = field(default=0)
+    events: int = 0
 
     def device(self, index: int, offsets_ns: list[int]) -> Generator[simpy.Event, None, None]:
         """Play one device: receive, compute, send."""
         before = 0
         for phase, offset_ns in enumerate(offsets_ns):
             if offset_ns == NEVER:
-                return
+                yield self.env.event()
             yield self.env.timeout(offset_ns - before)
             before = offset_ns
             self.ends_ns[phase, index] = self.env.now
-        self.missing -= 1
-        if self.missing == 0:
-            self.everyone.succeed()
 
     def run(self, closed: simpy.Event) -> int:
         """Handle events until the round is closed and return that instant.
@@ -69,13 +64,15 @@ def play(start_ns: int, plan: Plan, policy: Policy) -> Timeline:
     devices = len(plan.compute_s)
     env = simpy.Environment(initial_time=start_ns)
     unfinished = np.full((3, devices), -1, dtype=np.int64)
-    game = _Round(env, env.event(), unfinished, devices)
+    game = _Round(env, unfinished)
     deadline = env.event()
     if plan.deadline_ns != NEVER:
         deadline = env.timeout(plan.deadline_ns)
-    for index, offsets_ns in enumerate(plan.offsets_ns().T.tolist()):
-        env.process(game.device(index, offsets_ns))
-    end_ns = game.run(policy.closes(game.everyone, deadline))
+    offsets = plan.offsets_ns().T.tolist()
+    arrivals = [
+        env.process(game.device(index, offsets_ns)) for index, offsets_ns in enumerate(offsets)
+    ]
+    end_ns = game.run(policy.closes(arrivals, deadline))
     return _timeline(start_ns, end_ns, game, plan)
 
 

@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
-from math import ceil, isfinite
+from math import ceil
 
 import numpy as np
 
 from wflsim.contracts import BoolArray, FloatArray, IntArray
 
 NANOSECONDS = 1_000_000_000
-NEVER = np.iinfo(np.int64).max
+NEVER = int(np.iinfo(np.int64).max)
+LONGEST_NS = 2**56  # more than two years: a phase that is longer ends never
 
 
 class Outcome(IntEnum):
@@ -42,20 +43,21 @@ class Plan:
 
     @property
     def deadline_ns(self) -> int:
-        """The deadline after the round's start, rounded up; the largest integer for none."""
-        return ceil(self.deadline_s * NANOSECONDS) if isfinite(self.deadline_s) else int(NEVER)
+        """The deadline after the round's start, rounded up; ``NEVER`` for none."""
+        ends = self.deadline_s * NANOSECONDS
+        return ceil(ends) if ends < LONGEST_NS else NEVER
 
     def offsets_ns(self) -> IntArray:
         """Return when broadcast, computing and upload would end after the round's start, shape (3, K).
 
         The sums are rounded, not the terms, so that a plan that ends at its deadline ends at its deadline.
-        A phase that cannot end (an upload without bandwidth) ends never.
+        A phase that cannot end (an upload without bandwidth), or not in two years, ends never.
         """
         lengths = np.vstack(
             [np.full_like(self.compute_s, self.broadcast_s), self.compute_s, self.upload_s]
         )
         ends = np.rint(np.cumsum(lengths, axis=0) * NANOSECONDS)
-        possible = np.isfinite(ends) & (ends < NEVER)
+        possible = ends < LONGEST_NS
         return np.where(possible, np.where(possible, ends, 0).astype(np.int64), NEVER)
 
 

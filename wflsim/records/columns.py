@@ -53,6 +53,20 @@ ROUNDS = (
         "float64",
         "Bound on how far the objective is from the optimum; not a number if unknown.",
     ),
+    Column(
+        "stationarity",
+        "",
+        "float64",
+        "Largest relative residual of the devices' optimality conditions.",
+    ),
+    Column("complementarity", "", "float64", "Price times unused bandwidth."),
+    Column("iterations", "", "int64", "Iterations of the allocator."),
+    Column(
+        "reason",
+        "",
+        "str",
+        "Why the allocation is infeasible and what would help; otherwise empty.",
+    ),
     Column("violation", "", "float64", "Largest relative violation of a constraint."),
     Column(
         "price", "1/Hz", "float64", "Price of bandwidth; not a number if the allocator has none."
@@ -66,10 +80,10 @@ ROUNDS = (
     ),
     Column("accuracy_worst", "", "float64", "Least of the devices' accuracies."),
     Column(
-        "accuracy_server",
+        "accuracy_global",
         "",
         "float64",
-        "Accuracy of the server's model on all devices' test data.",
+        "Accuracy of the global model (shared part, mean of personal parts) on all devices' test data.",
     ),
 )
 

@@ -69,15 +69,15 @@ def new_folder(out: str | None, name: str) -> RunFolder:
         path = next(p for p in (root / f"{name}-{n}" for n in range(1, 10**9)) if not p.exists())
     else:
         path = Path(out)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    try:
+        if out == "" or (path.exists() and (not path.is_dir() or any(path.iterdir()))):
             raise UserError(
                 f"--out {out}: exists and is not an empty folder; name another, or remove it first"
             )
-    try:
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise UserError(
-            f"--out {path}: cannot be made: {error.strerror}; name a folder you may write to"
+            f"--out {path}: cannot be made: {error}; name a folder you may write to"
         ) from error
     return RunFolder(path)
 

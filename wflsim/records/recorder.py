@@ -102,6 +102,10 @@ def _round(game: Played) -> dict[str, Any]:
         "status": certificate.status,
         "objective": certificate.objective,
         "gap": certificate.gap,
+        "stationarity": certificate.stationarity,
+        "complementarity": certificate.complementarity,
+        "iterations": certificate.iterations,
+        "reason": certificate.reason,
         "violation": max(certificate.violation.values()),
         "price": certificate.price,
         "events": timeline.events,
@@ -110,12 +114,12 @@ def _round(game: Played) -> dict[str, Any]:
 
 def _scores(report: Report, last: bool) -> dict[str, float]:
     if report.scores is None or not last:
-        return dict.fromkeys(("accuracy_personal", "accuracy_worst", "accuracy_server"), np.nan)
+        return dict.fromkeys(("accuracy_personal", "accuracy_worst", "accuracy_global"), np.nan)
     personal = report.scores.personal
     return {
         "accuracy_personal": float(personal.mean()),
         "accuracy_worst": float(personal.min()),
-        "accuracy_server": report.scores.server,
+        "accuracy_global": report.scores.whole,
     }
 
 

@@ -37,7 +37,7 @@ class Played:
     @property
     def up_bits(self) -> FloatArray:
         """Size of each device's message, shape (K,)."""
-        return self.exchange.up_bits.at(self.keep)
+        return self.exchange.sent_bits(self.keep)
 
     @property
     def energy_j(self) -> tuple[FloatArray, FloatArray]:

@@ -18,7 +18,7 @@ class Final:
     Attributes:
         accuracy_personal: Mean accuracy of the devices' own models on their own test data.
         accuracy_worst: Least of them.
-        accuracy_server: Accuracy of the server's model on all test data.
+        accuracy_global: Accuracy of the global model on all test data.
         keep_mean: Mean kept share over rounds.
         up_bits: Bits that arrived at the server.
         missed_deadlines: Updates that came late or not at all.
@@ -28,7 +28,7 @@ class Final:
 
     accuracy_personal: float
     accuracy_worst: float
-    accuracy_server: float
+    accuracy_global: float
     keep_mean: float
     up_bits: float
     missed_deadlines: int
@@ -49,7 +49,7 @@ def finals(rounds: Mapping[str, Columns]) -> dict[str, Final]:
         name: Final(
             accuracy_personal=_last(table, "accuracy_personal"),
             accuracy_worst=_last(table, "accuracy_worst"),
-            accuracy_server=_last(table, "accuracy_server"),
+            accuracy_global=_last(table, "accuracy_global"),
             keep_mean=float(table["keep_mean"].mean()),
             up_bits=float(table["up_bits"].sum()),
             missed_deadlines=int(table["late"].sum() + table["lost"].sum()),

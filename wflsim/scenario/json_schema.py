@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from wflsim.catalog import FAMILY_OF, Field, component, family_of, fields_of, kinds, summary
 from wflsim.scenario.describe import plain
 from wflsim.scenario.quantities import constrained, unit_of
-from wflsim.scenario.schema import System, World
+from wflsim.scenario.schema import NAME, System, World
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -16,23 +16,39 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def json_schema() -> dict[str, Any]:
     """Return the schema of a scenario file."""
     world, system = _properties(World), _properties(System)
-    variant = {"type": ["object", "null"], "properties": system, "additionalProperties": False}
+    part = {name: _part(body) for name, body in system.items()}
     variants = {
         "type": "object",
-        "additionalProperties": variant,
+        "additionalProperties": {
+            "type": ["object", "null"],
+            "properties": part,
+            "additionalProperties": False,
+        },
         "minProperties": 1,
+        "propertyNames": {"pattern": f"^{NAME}$"},
         "description": "Name → what that system overrides; all play in the same world.",
     }
-    required = [found.name for found in fields_of(World) if found.default is MISSING]
+    families = sorted(FAMILY_OF.values())
+    parts = {f"{family}_part": _family(family, whole=False) for family in families}
     return {
         "$schema": DIALECT,
         "title": "wflsim scenario",
         "type": "object",
         "properties": {**world, **system, "variants": variants},
-        "required": required,
+        "required": _required(World),
+        "anyOf": [{"required": ["variants"]}, {"required": _required(System)}],
         "additionalProperties": False,
-        "$defs": {family: _family(family) for family in sorted(FAMILY_OF.values())},
+        "$defs": {family: _family(family) for family in families} | parts,
     }
+
+
+def _part(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a property of a system as a variant may give it: a component may leave its kind to the base."""
+    return {**body, "$ref": f"{body['$ref']}_part"} if "$ref" in body else body
+
+
+def _required(cls: type) -> list[str]:
+    return [found.name for found in fields_of(cls) if found.default is MISSING]
 
 
 def _properties(cls: type) -> dict[str, Any]:
@@ -53,24 +69,23 @@ def _property(found: Field) -> dict[str, Any]:
     return {**body, "description": text} if text else body
 
 
-def _object(cls: type, **kind: Any) -> dict[str, Any]:
-    required = [*kind, *(found.name for found in fields_of(cls) if found.default is MISSING)]
+def _object(cls: type, *, whole: bool = True, **kind: Any) -> dict[str, Any]:
     return {
         "type": "object",
         "description": summary(cls),
         "properties": {**kind, **_properties(cls)},
-        "required": required,
+        "required": [*kind, *_required(cls)] if whole else [],
         "additionalProperties": False,
     }
 
 
-def _family(family: str) -> dict[str, Any]:
+def _family(family: str, *, whole: bool = True) -> dict[str, Any]:
     """Return what a family accepts: the name of a kind without required fields, or a kind with its fields."""
     classes = {kind: component(family, kind) for kind in kinds(family)}
-    short = [
-        kind
-        for kind, cls in classes.items()
-        if all(found.default is not MISSING for found in fields_of(cls))
-    ]
-    whole = [_object(cls, kind={"const": kind}) for kind, cls in classes.items()]
-    return {"anyOf": [{"enum": short}, *whole]}
+    short = [kind for kind, cls in classes.items() if not (whole and _required(cls))]
+    return {
+        "anyOf": [
+            {"enum": short},
+            *(_object(cls, whole=whole, kind={"const": k}) for k, cls in classes.items()),
+        ]
+    }

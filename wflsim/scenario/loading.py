@@ -1,18 +1,21 @@
 """From a file, or the name of a shipped scenario, to a Scenario; all mistakes are reported at once."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
 from wflsim.catalog import fields_of
 from wflsim.errors import Mistake, ScenarioError, UserError
-from wflsim.scenario.document import OVERRIDE, Tree, leaves, merge, override, read
-from wflsim.scenario.schema import Scenario, System, World
-from wflsim.scenario.structure import Structure, did_you_mean
+from wflsim.scenario.document import OVERRIDE, Tree, assigned, merge, read
+from wflsim.scenario.remedies import did_you_mean
+from wflsim.scenario.schema import NAME, NAME_SAYS, Scenario, System, World
+from wflsim.scenario.structure import Structure
 
-WORLD_KEYS = tuple(found.name for found in fields_of(World))
-SYSTEM_KEYS = tuple(found.name for found in fields_of(System))
+WORLD = {found.name: found.hint for found in fields_of(World)}
+SYSTEM = {found.name: found.hint for found in fields_of(System)}
 VARIANTS = "variants"
 
 
@@ -30,6 +33,55 @@ class Loaded:
     world: Tree
     systems: Mapping[str, Tree]
 
+    @contextmanager
+    def blaming(self, path: str, remedy: str) -> Iterator[None]:
+        """Tell a value that turns out to be impossible as a mistake at a key of the world."""
+        try:
+            yield
+        except (ValueError, ArithmeticError) as error:
+            raise ScenarioError(
+                [replace(self.world.find(path).mistake(str(error), remedy), path=path)]
+            ) from error
+
+
+@dataclass
+class _Parts:
+    """A scenario's tree, taken apart: the world's keys, the keys that systems share, and every system."""
+
+    world: Tree
+    base: Tree
+    systems: dict[str, Tree]
+    named: bool
+
+    def lay(self, assignment: str) -> None:
+        """Lay ``key.path=value`` over the parts; what systems share is laid over every one of them."""
+        path, equals, text = assignment.partition("=")
+        path = path.strip()
+        keys = path.split(".")
+        if not equals or not all(keys):
+            remedy = f"write {OVERRIDE} rounds=20"
+            raise ScenarioError(
+                [Mistake(OVERRIDE, 0, assignment, "not of the form key.path=value", remedy)]
+            )
+        over = assigned(path, text, f"{OVERRIDE} {assignment}")
+        if keys[0] == VARIANTS:
+            self._lay_variant(keys, over)
+        elif keys[0] in SYSTEM:
+            self.base = merge(self.base, over)
+            self.systems = {name: merge(system, over) for name, system in self.systems.items()}
+        else:
+            self.world = merge(self.world, over)
+
+    def _lay_variant(self, keys: list[str], over: Tree) -> None:
+        known = list(self.systems) if self.named else []
+        if len(keys) < 2 or keys[1] not in known:
+            remedy = did_you_mean(keys[1] if len(keys) > 1 else "", known, "variants")
+            raise ScenarioError(
+                [Mistake(over.source, 0, ".".join(keys), "no such variant", remedy)]
+            )
+        below = over.value[VARIANTS].value[keys[1]]
+        self.systems[keys[1]] = merge(self.systems[keys[1]], below)
+
 
 def shipped() -> dict[str, Path]:
     """Return the scenarios that come with the package: name → file."""
@@ -41,22 +93,23 @@ def shipped() -> dict[str, Path]:
 
 
 def find(name: str) -> Path:
-    """Return the file that a user means: a path, or the name of a shipped scenario."""
-    path = Path(name)
-    if path.is_file():
-        return path
+    """Return the file that a user means: the name of a shipped scenario, or a path."""
     known = shipped()
     if name in known:
         return known[name]
-    remedy = did_you_mean(name, list(known), "shipped scenarios")
-    raise UserError(f"{name}: no such file and no shipped scenario; {remedy}")
+    if Path(name).is_dir():
+        raise UserError(f"{name}: is a folder; give the scenario file in it")
+    if not Path(name).is_file():
+        remedy = did_you_mean(name, list(known), "shipped scenarios")
+        raise UserError(f"{name}: no such file and no shipped scenario; {remedy}")
+    return Path(name)
 
 
 def load(name: str, assignments: Sequence[str] = (), seed: int | None = None) -> Loaded:
-    """Return the scenario of a file or a shipped name, with ``key.path=value`` assignments laid over it."""
+    """Return the scenario of a file or a shipped name, with ``key.path=value`` assignments laid over it in order."""
     path = find(name)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read: {error}; give a text file in UTF-8") from error
     return parse(text, path.name, assignments, seed)
@@ -66,84 +119,90 @@ def parse(
     text: str, source: str, assignments: Sequence[str] = (), seed: int | None = None
 ) -> Loaded:
     """Return the scenario of a YAML text."""
-    tree, repeated = read(text, source)
+    tree, mistakes = read(text, source)
     if not isinstance(tree.value, dict):
         raise ScenarioError(
             [tree.mistake("not a mapping of keys to values", "begin with `name: ...`")]
         )
+    structure = Structure(mistakes)
+    parts = _take_apart(tree, structure)
     for assignment in assignments:
-        tree = override(tree, assignment)
+        parts.lay(assignment)
     if seed is not None:
-        tree = merge(tree, Tree({"seed": Tree(seed, "--seed", 0, "seed")}, "--seed"))
-    structure = Structure(repeated)
-    world_tree, system_trees = _parts(tree, structure)
-    world = structure.section(World, world_tree, extra=(*SYSTEM_KEYS, VARIANTS))
-    systems = {key: structure.section(System, part) for key, part in system_trees.items()}
-    mistakes = [*structure.report, *_idle(assignments, [world_tree, *system_trees.values()])]
-    if mistakes:
-        raise ScenarioError(mistakes)
-    return Loaded(Scenario(world, systems), world_tree, system_trees)
+        parts.world = merge(parts.world, Tree({"seed": Tree(seed, "--seed", 0, "seed")}, "--seed"))
+    world = structure.section(World, parts.world, extra={**SYSTEM, VARIANTS: dict})
+    systems = _systems(parts, structure)
+    if structure.report:
+        raise ScenarioError(structure.report)
+    return Loaded(Scenario(world, systems), parts.world, parts.systems)
 
 
-def _parts(tree: Tree, structure: Structure) -> tuple[Tree, dict[str, Tree]]:
-    """Return the world's tree and a tree for every system; keys that nobody knows stay with the world."""
-    base = replace(
-        tree, value={key: child for key, child in tree.value.items() if key in SYSTEM_KEYS}
-    )
-    rest = replace(
+def _systems(parts: _Parts, structure: Structure) -> dict[str, System]:
+    """Return every variant's system; what is missing everywhere is told once, where all could have it."""
+    shared = Structure()
+    shared.section(System, parts.base)  # its slips count even where every variant overrides them
+    each = Structure()
+    systems = {name: each.section(System, tree) for name, tree in parts.systems.items()}
+    absent = [gap.path.rpartition(".")[2] for gap in each.missing]
+    common = {key for key in absent if absent.count(key) == len(systems)}
+    told = [gap for gap in each.missing if gap.path.rpartition(".")[2] not in common]
+    told += [gap for gap in shared.missing if gap.path in common]
+    structure.mistakes += [*shared.mistakes, *each.mistakes]
+    structure.missing += told
+    structure.slipped |= shared.slipped | each.slipped
+    return systems
+
+
+def _take_apart(tree: Tree, structure: Structure) -> _Parts:
+    """Return a scenario's parts; keys that nobody knows stay with the world."""
+    base = replace(tree, value={key: child for key, child in tree.value.items() if key in SYSTEM})
+    world = replace(
         tree, value={key: child for key, child in tree.value.items() if key not in base.value}
     )
-    variants = rest.value.pop(VARIANTS, None)
+    variants = world.value.pop(VARIANTS, None)
     if variants is None:
-        return rest, {_only_name(base): base}
+        return _Parts(world, base, {_only_name(base): base}, named=False)
     if not isinstance(variants.value, dict) or not variants.value:
         structure.mistakes.append(
             variants.mistake("expected names with overrides", "write `variants: {a: {...}}`")
         )
-        return rest, {}
-    return rest, {
-        name: merge(base, _allowed(child, structure)) for name, child in variants.value.items()
-    }
+        return _Parts(world, base, {}, named=True)
+    structure.mistakes += _bad_names(variants)
+    systems = {name: _over(base, child, structure) for name, child in variants.value.items()}
+    return _Parts(world, base, systems, named=True)
 
 
-def _idle(assignments: Sequence[str], trees: Sequence[Tree]) -> list[Mistake]:
-    """Return a mistake for every assignment that changes nothing, since each variant sets the same key itself."""
-    used = {leaf.source for tree in trees for leaf in leaves(tree)}
-    remedy = f"write {OVERRIDE} variants.NAME.key=value to change one variant"
-    return [
-        Mistake(OVERRIDE, 0, assignment, "changes nothing: every variant sets this itself", remedy)
-        for assignment in assignments
-        if f"{OVERRIDE} {assignment}" not in used
-    ]
-
-
-def _allowed(variant: Tree, structure: Structure) -> Tree:
-    """Return a variant's overrides without the keys that would change the world."""
-    if variant.value is None:
-        return replace(variant, value={})
-    if not isinstance(variant.value, dict):
+def _over(base: Tree, variant: Tree, structure: Structure) -> Tree:
+    """Return the base with a variant's overrides, less the keys that would change the world."""
+    own = variant.value if variant.value is not None else {}
+    if not isinstance(own, dict):
         structure.mistakes.append(
-            variant.mistake("expected keys to override", f"give any of {', '.join(SYSTEM_KEYS)}")
+            variant.mistake("expected keys to override", f"give any of {', '.join(SYSTEM)}")
         )
-        return replace(variant, value={})
-    for key in variant.value.keys() & set(WORLD_KEYS):
-        structure.mistakes.append(_world_key(variant.value[key]))
-    return replace(
-        variant, value={key: child for key, child in variant.value.items() if key not in WORLD_KEYS}
-    )
+        own = {}
+    for key in own.keys() & set(WORLD):
+        remedy = f"a variant may change {', '.join(SYSTEM)}; play another world with {OVERRIDE} or another file"
+        structure.mistakes.append(own[key].mistake("all variants play in the same world", remedy))
+    kept = {key: child for key, child in own.items() if key not in WORLD}
+    return replace(merge(base, replace(variant, value=kept)), path=variant.path, line=variant.line)
 
 
-def _world_key(child: Tree) -> Mistake:
-    remedy = f"a variant may change {', '.join(SYSTEM_KEYS)}; play another world with --set or another file"
-    return child.mistake("all variants play in the same world", remedy)
+def _bad_names(variants: Tree) -> list[Mistake]:
+    """Return a mistake for every name that could not be a file's, or differs from another in case alone."""
+    wrong = [child for name, child in variants.value.items() if not re.fullmatch(NAME, name)]
+    seen: dict[str, str] = {}
+    twins = [
+        child
+        for name, child in variants.value.items()
+        if seen.setdefault(name.casefold(), name) != name
+    ]
+    return [child.mistake("not a name", f"use{NAME_SAYS}") for child in wrong] + [
+        child.mistake("differs from another name in case alone", "choose another name")
+        for child in twins
+    ]
 
 
 def _only_name(base: Tree) -> str:
     """Return the name of the only system of a scenario without variants: its algorithm's kind."""
-    algorithm = base.value.get("algorithm")
-    kind = (
-        algorithm.value.get("kind")
-        if algorithm and isinstance(algorithm.value, dict)
-        else algorithm
-    )
-    return str(kind.value) if kind else "system"
+    kind = base.find("algorithm.kind").plain if "algorithm" in base.value else None
+    return kind if isinstance(kind, str) and re.fullmatch(NAME, kind) else "system"

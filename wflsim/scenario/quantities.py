@@ -1,20 +1,17 @@
-"""What a field accepts, in words, and what a unit slip such as ``10MHz`` should have been."""
+"""What a field accepts: as pydantic understands it, and in words."""
 
-import re
 from functools import reduce
 from operator import or_
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 UNITS = {
     "_hz": "Hz", "_ghz": "GHz", "_m": "m", "_s": "s", "_db": "dB", "_dbm": "dBm", "_w": "W", "_j": "J",
-    "_bits": "bit", "_mps": "m/s",
 }  # fmt: skip
-PREFIXES = {"": 0, "k": 3, "K": 3, "M": 6, "G": 9, "m": -3, "u": -6, "µ": -6, "n": -9}
 WORDS = {"above": "above", "least": "at least", "below": "below", "most": "at most"}
-PYDANTIC = {"above": "gt", "least": "ge", "below": "lt", "most": "le"}
+PYDANTIC = {"above": "gt", "least": "ge", "below": "lt", "most": "le", "pattern": "pattern"}
 NAMES = {
     float: "a number",
     int: "a whole number",
@@ -22,6 +19,7 @@ NAMES = {
     bool: "true or false",
     type(None): "null",
 }
+RISING = ("order", "rising")
 
 
 def unit_of(name: str) -> str:
@@ -34,18 +32,27 @@ def unit_of(name: str) -> str:
 
 
 def constrained(hint: Any) -> Any:
-    """Return a type with our bounds (``("above", 0.0)``) as pydantic understands them; numbers are finite."""
+    """Return a type with our bounds (``("above", 0.0)``) as pydantic understands them.
+
+    Numbers are finite, and a whole number may be written as 1e3.
+    """
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        bounds: dict[str, Any] = {PYDANTIC[key]: bound for key, bound in _bounds(args[1:]).items()}
-        inner = args[0] if args[0] is float else constrained(args[0])
-        finite: dict[str, Any] = {"allow_inf_nan": False} if args[0] is float else {}
-        return Annotated[inner, Field(**bounds, **finite)]
+        bounds: dict[str, Any] = {
+            PYDANTIC[key]: bound for key, bound in _pairs(args[1:]).items() if key in PYDANTIC
+        }
+        rules = [Field(**bounds)] if bounds else []
+        rules += [AfterValidator(_rising)] if RISING in args[1:] else []
+        return Annotated[(constrained(args[0]), *rules)] if rules else constrained(args[0])
     if origin in (Union, UnionType):
-        return reduce(or_, (constrained(arg) for arg in args))
+        return reduce(or_, map(constrained, args))
     if origin in (tuple, list):
         return origin[tuple(arg if arg is ... else constrained(arg) for arg in args)]
-    return Annotated[float, Field(allow_inf_nan=False)] if hint is float else hint
+    numbers = {
+        float: Annotated[float, Field(allow_inf_nan=False)],
+        int: Annotated[int, BeforeValidator(_whole)],
+    }
+    return numbers.get(hint, hint)
 
 
 def accepts(hint: Any, unit: str = "") -> str:
@@ -56,8 +63,12 @@ def accepts(hint: Any, unit: str = "") -> str:
     """
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        bounds = " and ".join(f"{WORDS[key]} {bound:g}" for key, bound in _bounds(args[1:]).items())
-        text = f"{accepts(args[0])} {bounds}".rstrip()
+        pairs = _pairs(args[1:])
+        bounds = " and ".join(
+            f"{WORDS[key]} {bound:g}" for key, bound in pairs.items() if key in WORDS
+        )
+        order = ", the smaller first" if RISING in args[1:] else ""
+        text = f"{accepts(args[0])} {bounds}".rstrip() + order + pairs.get("saying", "")
     elif origin is Literal:
         text = "one of " + ", ".join(map(str, args))
     elif origin in (Union, UnionType):
@@ -81,10 +92,13 @@ def example(hint: Any) -> str:
     ('1', '[1, 1]', 'delta')
     """
     origin, args = get_origin(hint), get_args(hint)
-    if origin is Annotated:
-        bounds = _bounds(args[1:])
-        value = bounds.get("least", bounds.get("above", 0.0) + 1.0)
-        fits = value <= bounds.get("most", value) and value < bounds.get("below", value + 1.0)
+    if origin is Annotated and args[0] in (int, float):
+        pairs = _pairs(args[1:])
+        value = max(
+            pairs.get("least", 1.0),
+            pairs.get("above", 0.0) + 1.0 if "least" not in pairs else -1e300,
+        )
+        fits = value <= pairs.get("most", value) and value < pairs.get("below", value + 1.0)
         return f"{value if fits else value / 2:g}"
     if origin in (tuple, list):
         return "[" + ", ".join(example(arg) for arg in args if arg is not ...) + "]"
@@ -93,36 +107,15 @@ def example(hint: Any) -> str:
     return {float: "1", int: "1", bool: "true"}.get(hint, "name")
 
 
-def number_in(text: object, unit: str) -> str:
-    """Return the number that a text with a unit stands for, as YAML, or nothing if it stands for none.
-
-    >>> number_in("10MHz", "Hz"), number_in("250 ms", "s"), number_in("3 dB", "Hz")
-    ('10e6', '0.25', '')
-    """
-    match = (
-        re.fullmatch(r"([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*(\S+)", text)
-        if isinstance(text, str)
-        else None
-    )
-    if not match or not unit:
-        return ""
-    number, given = match.groups()
-    exponents = {prefix + unit: exponent for prefix, exponent in PREFIXES.items()}
-    if unit == "GHz":
-        exponents = {prefix + "Hz": exponent - 9 for prefix, exponent in PREFIXES.items()}
-    if given not in exponents:
-        return ""
-    exponent = exponents[given]
-    return (
-        f"{number}e{exponent}"
-        if exponent >= 3 and "e" not in number
-        else f"{float(number) * 10.0**exponent:g}"
-    )
+def _pairs(metadata: tuple[Any, ...]) -> dict[str, Any]:
+    return dict(entry for entry in metadata if isinstance(entry, tuple) and len(entry) == 2)
 
 
-def _bounds(metadata: tuple[Any, ...]) -> dict[str, float]:
-    return dict(
-        entry
-        for entry in metadata
-        if isinstance(entry, tuple) and len(entry) == 2 and entry[0] in WORDS
-    )
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _rising(pair: Any) -> Any:
+    if list(pair) != sorted(pair):
+        raise ValueError("the larger comes first")
+    return pair

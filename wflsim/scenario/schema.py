@@ -8,12 +8,18 @@ from typing import Annotated, Any
 from channel_models.channel import Channel
 from channel_models.geometry import Placement, Ring
 from channel_models.links import Link, Shannon
-from channel_models.units import Count, Positive, noise_w_per_hz
+from channel_models.units import Count, Decibel, Positive, noise_w_per_hz
 from optimizers.allocator import Allocator
 from wflsim.catalog import component
 from wflsim.contracts import Algorithm, Compute, Data, Deadline, Engine, Model, Partition, Policy
 
-Range = tuple[Positive, Positive]
+NAME = r"[^\W_][\w .-]{0,79}"
+NAME_SAYS = (
+    " of letters, digits, spaces, dots, dashes and underscores, beginning with a letter or digit"
+)
+Name = Annotated[str, ("pattern", f"^{NAME}$"), ("saying", NAME_SAYS)]
+Range = Annotated[tuple[Positive, Positive], ("order", "rising")]
+PowerRange = Annotated[tuple[Decibel, Decibel], ("order", "rising")]
 
 
 def chosen(family: str, kind: str) -> Any:
@@ -39,16 +45,9 @@ class Fleet:
 
     devices: Count
     placement: Placement = field(default_factory=Ring)
-    power_dbm: tuple[float, float] = (15.0, 23.0)
+    power_dbm: PowerRange = (15.0, 23.0)
     cpu_hz: Range = (0.5e9, 2e9)
     compute: Compute = chosen("compute", "kappa")
-
-    def __post_init__(self) -> None:
-        for name, (low, high) in (("power_dbm", self.power_dbm), ("cpu_hz", self.cpu_hz)):
-            if low > high:
-                raise ValueError(
-                    f"{name} must go from the least to the largest, got [{low:g}, {high:g}]"
-                )
 
 
 @dataclass(frozen=True)
@@ -64,8 +63,8 @@ class Radio:
     """
 
     bandwidth_hz: Positive
-    noise_figure_db: float = 7.0
-    downlink_dbm: float = 43.0
+    noise_figure_db: Decibel = 7.0
+    downlink_dbm: Decibel = 43.0
     downlink_bandwidth_hz: Positive = 10e6
     link: Link = field(default_factory=Shannon)
 
@@ -127,7 +126,7 @@ class World:
         evaluate_every: Number of rounds between two evaluations; the last round is always evaluated.
     """
 
-    name: str
+    name: Name
     fleet: Fleet
     radio: Radio
     task: TaskSection

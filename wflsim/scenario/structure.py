@@ -6,17 +6,17 @@ packages that import nothing of ours, are loaded only when chosen, and every mis
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, is_dataclass
-from difflib import get_close_matches
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from wflsim.catalog import Field, component, family_of, fields_of, kinds
 from wflsim.errors import Mistake
 from wflsim.scenario.document import Tree
-from wflsim.scenario.quantities import accepts, constrained, example, number_in, unit_of
+from wflsim.scenario.quantities import accepts, unit_of
+from wflsim.scenario.remedies import did_you_mean, for_key, for_value, valid
 
 FAILED: Any = object()
 
@@ -47,40 +47,54 @@ class Structure:
             return self.component(family, tree)
         if isinstance(hint, type) and is_dataclass(hint):
             return self.section(hint, tree)
-        return self._leaf(hint, tree, unit_of(name))
+        try:
+            return valid(hint, tree.plain)
+        except ValidationError:
+            what = f"expected {accepts(hint, unit_of(name))}, got {shown(tree)}"
+            return self._wrong(tree, what, for_value(hint, name, tree.plain))
 
     def component(self, family: str, tree: Tree) -> Any:
         """Return the component that a tree describes, or FAILED."""
         children = tree.value if isinstance(tree.value, dict) else {"kind": tree}
-        known = kinds(family)
+        known = list(kinds(family))
         kind = children.get("kind")
         if kind is None:
-            return self._wrong(
-                tree, "missing", f"add `kind: ...`, one of {', '.join(known)}", "kind"
+            self.missing.append(
+                tree.mistake("missing", f"add `kind: ...`, one of {', '.join(known)}", "kind")
             )
+            return FAILED
+        if not isinstance(kind.value, str):
+            what = f"expected a kind of {family}, got {shown(kind)}"
+            return self._wrong(kind, what, f"give one of {', '.join(known)}")
         if kind.value not in known:
-            remedy = did_you_mean(str(kind.value), list(known), "known")
             return self._wrong(
-                tree,
-                f"unknown {family} {kind.value!r}",
-                remedy,
-                "" if kind is tree else "kind",
                 kind,
+                f"unknown {family} '{kind.value}'",
+                did_you_mean(kind.value, known, "known kinds"),
             )
         rest = {key: child for key, child in children.items() if key != "kind"}
         return self.section(
-            component(family, kind.value), Tree(rest, tree.source, tree.line, tree.path)
+            component(family, kind.value), Tree(rest, tree.source, tree.line, tree.path), kind.value
         )
 
-    def section(self, cls: type, tree: Tree, extra: Sequence[str] = ()) -> Any:
-        """Return a dataclass from a mapping, or FAILED; ``extra`` keys are somebody else's."""
+    def section(
+        self, cls: type, tree: Tree, label: str = "", extra: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Return a dataclass from a mapping, or FAILED.
+
+        Args:
+            cls: The dataclass.
+            tree: The mapping.
+            label: What the keys belong to, for messages.
+            extra: Further names that may stand in the mapping, which are somebody else's, with their types.
+        """
+        known = fields_of(cls)
         if not isinstance(tree.value, dict):
-            names = ", ".join(found.name for found in fields_of(cls))
+            names = ", ".join(found.name for found in known)
             return self._wrong(
                 tree, f"expected keys and values, got {shown(tree)}", f"give a mapping with {names}"
             )
-        known = fields_of(cls)
-        self._unknown([*(found.name for found in known), *extra], tree)
+        self._unknown({**{found.name: found.hint for found in known}, **(extra or {})}, tree, label)
         values = {found.name: self._field(found, tree) for found in known}
         if any(value is FAILED for value in values.values()):
             return FAILED
@@ -101,45 +115,24 @@ class Structure:
         )
         return FAILED
 
-    def _unknown(self, names: list[str], tree: Tree) -> None:
+    def _unknown(self, known: dict[str, Any], tree: Tree, label: str) -> None:
         """Report keys that are not known, with the names that they were probably meant to be."""
-        for key in tree.value.keys() - set(names):
+        for key in tree.value.keys() - set(known):
             child = tree.value[key]
-            meant = closest(key, names)
+            meant, remedy = for_key(key, child.plain, known, "known keys")
             self.slipped.add(tree.mistake("", "", meant).path)
-            number = number_in(child.value, unit_of(meant))
-            remedy = (
-                f"write `{meant}: {number}`" if number else did_you_mean(key, names, "known keys")
+            self.mistakes.append(
+                child.mistake(f"unknown key of {label}" if label else "unknown key", remedy)
             )
-            self.mistakes.append(child.mistake("unknown key", remedy))
-
-    def _leaf(self, hint: Any, tree: Tree, unit: str) -> Any:
-        try:
-            return TypeAdapter(constrained(hint)).validate_json(json.dumps(tree.plain), strict=True)
-        except ValidationError:
-            expected = accepts(hint, unit)
-            number = number_in(tree.value, unit)
-            if number:
-                remedy = f"write {number}"
-            elif isinstance(tree.value, list) and not expected.startswith("a list"):
-                remedy = "give one value, not a list (several values are a sweep's or a variant's)"
-            else:
-                remedy = f"write for example `{tree.path.rpartition('.')[2]}: {example(hint)}`"
-            return self._wrong(tree, f"expected {expected}, got {shown(tree)}", remedy)
 
     def _refused(self, error: ValueError, tree: Tree) -> Any:
         """Report what a component's own check refused; its sentence begins with the field's name."""
         sentence = str(error)
         name = sentence.split(maxsplit=1)[0].rstrip(":,") if sentence else ""
-        culprit = tree.value.get(name, tree)
-        return self._wrong(culprit, sentence, "change it")
+        return self._wrong(tree.value.get(name, tree), sentence, "choose another value")
 
-    def _wrong(
-        self, tree: Tree, what: str, remedy: str, key: str = "", at: Tree | None = None
-    ) -> Any:
-        place = at or tree
-        mistake = tree.mistake(what, remedy, key)
-        self.mistakes.append(Mistake(place.source, place.line, mistake.path, what, remedy))
+    def _wrong(self, tree: Tree, what: str, remedy: str) -> Any:
+        self.mistakes.append(tree.mistake(what, remedy))
         return FAILED
 
 
@@ -153,26 +146,9 @@ def describe(found: Field) -> str:
     return accepts(found.hint, unit_of(found.name))
 
 
-def closest(word: str, known: list[str]) -> str:
-    """Return the known word that was probably meant, or nothing.
-
-    >>> closest("bandwith_hz", ["rounds", "bandwidth_hz"]), closest("bandwidth", ["bandwidth_hz"])
-    ('bandwidth_hz', 'bandwidth_hz')
-    """
-    begun = [name for name in known if name.startswith(f"{word}_")]
-    return next(iter(begun or get_close_matches(word, known, n=1, cutoff=0.6)), "")
-
-
-def did_you_mean(word: str, known: list[str], label: str) -> str:
-    """Return a remedy for a word that is not known."""
-    meant = closest(word, known)
-    guess = f"did you mean '{meant}'? " if meant else ""
-    return f"{guess}({label}: {', '.join(known)})"
-
-
 def shown(tree: Tree) -> str:
     """Return a value as it is told back to the user, shortened."""
-    text = "nothing" if tree.value is None else repr(tree.plain)
+    text = "nothing" if tree.value is None else json.dumps(tree.plain, ensure_ascii=False)
     if isinstance(tree.value, list):
         text = f"the list {text}"
     return text if len(text) <= 60 else f"{text[:57]}..."

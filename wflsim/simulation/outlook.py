@@ -11,19 +11,20 @@ from channel_models.geometry import distance_2d_m
 from channel_models.links import rate_bps
 from channel_models.units import linear_to_db, watt_to_dbm
 from optimizers.certificate import Certificate
-from wflsim.contracts import FloatArray
-from wflsim.learning.task import hold
-from wflsim.randomness import Streams
-from wflsim.scenario.schema import Scenario, System, World
+from wflsim.contracts import FloatArray, Turn
+from wflsim.errors import UserError
+from wflsim.scenario.schema import System
 from wflsim.simulation.posing import plan_of, pose
-from wflsim.world.fleet import Devices, draw_devices
+from wflsim.simulation.setting import Setting
 
+DRAWS = 64
 BINDING = {
     "keep_min": "the least share that may be kept",
     "keep_max": "nothing: everything is kept",
     "deadline": "the deadline, through bandwidth and power",
     "slack": "nothing: the device is early",
 }
+TOO_LATE = "nothing, and come too late"
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class Budget:
         power_dbm: Limit of transmit power.
         array_db: Mean gain of combining all antennas.
         noise_dbm: Noise in an equal share of the bandwidth.
-        snr_db: Signal-to-noise ratio.
-        rate_bps: Expected rate.
+        snr_db: Signal-to-noise ratio at the mean gain.
+        rate_bps: Expected rate, the mean over draws of the fading.
     """
 
     distance_m: FloatArray
@@ -73,60 +74,65 @@ class Outlook:
 
     @property
     def feasible(self) -> bool:
-        """Whether the deadline can be met at all."""
+        """Whether some allocation meets the deadline."""
         return self.sparsest_s <= self.deadline_s * (1 + 1e-9)
 
+    @property
+    def met(self) -> bool:
+        """Whether the variant's own allocation meets the deadline."""
+        return self.length_s <= self.deadline_s * (1 + 1e-9)
 
-def mean_links(world: World, devices: Devices, streams: Streams) -> Links:
+
+def mean_links(setting: Setting) -> Links:
     """Return the links with fading at its mean power on every antenna."""
-    gain = world.channel.init(devices.position_m, streams.at()).gain
-    amplitude = np.sqrt(gain)[:, None] * np.ones(world.channel.antennas)
+    gain = setting.channel.gain
+    amplitude = np.sqrt(gain)[:, None] * np.ones(setting.world.channel.antennas)
     return Links(large_scale_gain=gain, antenna_gain=amplitude.astype(complex))
 
 
-def budget(scenario: Scenario) -> Budget:
+def budget(setting: Setting) -> Budget:
     """Return the link budget of every device."""
-    world = scenario.world
-    streams = Streams(world.seed)
-    devices = draw_devices(world.fleet, streams)
-    links = mean_links(world, devices, streams)
-    share_hz = world.radio.bandwidth_hz / world.fleet.devices
-    noise_w = world.radio.noise_w_per_hz * share_hz
-    every = np.ones(world.fleet.devices)
+    radio, power_w = setting.world.radio, setting.devices.power_max_w
+    links = mean_links(setting)
+    share_hz = radio.bandwidth_hz / len(power_w)
+    noise_w = radio.noise_w_per_hz * share_hz
+    state, rates = setting.channel, []
+    for draw in range(DRAWS):
+        state, drawn = setting.world.channel.step(state, 0.0, setting.streams.at(draw))
+        rates.append(
+            rate_bps(share_hz, power_w, drawn.uplink_gain, radio.noise_w_per_hz, radio.link.snr_gap)
+        )
     return Budget(
-        distance_m=distance_2d_m(devices.position_m),
+        distance_m=distance_2d_m(setting.devices.position_m),
         loss_db=-linear_to_db(links.large_scale_gain),
-        power_dbm=watt_to_dbm(devices.power_max_w),
+        power_dbm=watt_to_dbm(power_w),
         array_db=linear_to_db(links.uplink_gain / links.large_scale_gain),
-        noise_dbm=watt_to_dbm(noise_w) * every,
-        snr_db=linear_to_db(devices.power_max_w * links.uplink_gain / noise_w),
-        rate_bps=rate_bps(
-            share_hz,
-            devices.power_max_w,
-            links.uplink_gain,
-            world.radio.noise_w_per_hz,
-            world.radio.link.snr_gap,
-        ),
+        noise_dbm=np.full_like(power_w, watt_to_dbm(noise_w)),
+        snr_db=linear_to_db(power_w * links.uplink_gain / noise_w),
+        rate_bps=np.mean(rates, axis=0),
     )
 
 
-def outlook(world: World, system: System) -> Outlook:
+def outlook(setting: Setting, system: System) -> Outlook:
     """Return what a variant's first exchange looks like at the mean channel."""
-    streams = Streams(world.seed)
-    devices = draw_devices(world.fleet, streams)
-    holdings = hold(world.task, world.fleet.devices, streams)
-    exchange = system.algorithm.plan(holdings.anatomy, holdings.samples, 0, None)[0]
+    holdings, turn = setting.holdings, Turn(0, 0, setting.streams)
+    exchange = system.algorithm.plan(holdings.anatomy, holdings.samples, turn, None)
+    if exchange is None:
+        raise UserError("the algorithm plans no exchange; plan at least one")
     posed = pose(
-        exchange, mean_links(world, devices, streams), devices, world.radio, system.deadline
+        exchange, mean_links(setting), setting.devices, setting.world.radio, system.deadline
     )
-    allocation = system.allocator.allocate(posed.problem, streams.stream("allocator", 0))
-    plan, keep = plan_of(exchange, posed, allocation, devices)
+    allocation = system.allocator.allocate(posed.problem, turn.draw("allocator"))
+    plan, keep = plan_of(exchange, posed, allocation, setting.devices)
+    finish_s = plan.broadcast_s + plan.compute_s + plan.upload_s
+    late = finish_s > plan.deadline_s * (1 + 1e-9)
+    held = zip(late, allocation.certificate.active, strict=True)
     return Outlook(
         deadline_s=plan.deadline_s,
         dense_s=posed.dense_s,
         sparsest_s=posed.sparsest_s,
-        length_s=float(np.max(plan.broadcast_s + plan.compute_s + plan.upload_s)),
+        length_s=float(np.max(finish_s)),
         keep=keep,
-        binding=Counter(BINDING[active] for active in allocation.certificate.active),
+        binding=Counter(TOO_LATE if missed else BINDING[active] for missed, active in held),
         certificate=allocation.certificate,
     )

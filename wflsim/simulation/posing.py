@@ -71,14 +71,10 @@ def plan_of(
     """Return what the network is to play, and the kept shares in whole units, shape (K,)."""
     who, problem = exchange.participants, posed.problem
     keep = exchange.whole_units(allocation.keep)
-    rate = problem.rate_bps(allocation.bandwidth_hz, allocation.power_w)
-    bits = exchange.up_bits.at(keep)
-    with np.errstate(divide="ignore"):
-        upload_s = bits / rate
     plan = Plan(
         broadcast_s=posed.broadcast_s,
         compute_s=exchange.macs.at(keep) * devices.seconds_per_mac[who],
-        upload_s=upload_s,
+        upload_s=problem.upload_s(keep, allocation.bandwidth_hz, allocation.power_w),
         deadline_s=float(np.max(problem.deadline_s)),
         compute_w=devices.compute_w[who],
         transmit_w=np.asarray(allocation.power_w),

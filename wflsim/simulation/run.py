@@ -17,6 +17,7 @@ from wflsim.records.summary import Final, finals
 from wflsim.scenario.describe import resolved
 from wflsim.scenario.loading import Loaded
 from wflsim.simulation.loop import stage
+from wflsim.simulation.setting import Setting
 
 LIBRARIES = (
     "torch",
@@ -69,12 +70,18 @@ class Run:
 
     Attributes:
         loaded: The scenario with its origins.
+        setting: What surrounds its systems.
         folder: Where everything is written.
+        draw: What draws the figure of the run and returns its path.
         variants: Name → what is known so far.
+        figure: Path of the figure; empty until it is drawn.
     """
 
     loaded: Loaded
+    setting: Setting
     folder: RunFolder
+    draw: Callable[["Run"], str] = lambda run: ""
+    figure: str = ""
     variants: dict[str, Variant] = field(default_factory=dict)
 
     def play(self, watch: Watch) -> None:
@@ -86,6 +93,7 @@ class Run:
         try:
             for name in self.loaded.scenario.systems:
                 self._variant(name, watch)
+            self.figure = self.draw(self)
         except BaseException as error:
             self._save(INTERRUPTED, repr(error))
             raise
@@ -106,6 +114,7 @@ class Run:
         return {
             "scenario": self.loaded.scenario.world.name,
             "out": str(self.folder.path),
+            "figure": self.figure,
             "variants": variants,
         }
 
@@ -113,7 +122,7 @@ class Run:
         system = self.loaded.scenario.systems[name]
         variant = self.variants[name] = Variant(Recorder(name))
         state: Any = None
-        set_up = stage(self.loaded.scenario.world, system)
+        set_up = stage(self.setting, system)
         for report in set_up.rounds():
             variant.recorder.add(report)
             variant.rounds, variant.simulated_s, state = (

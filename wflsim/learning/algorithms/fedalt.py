@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from channel_models.units import Count, Positive
-from wflsim.contracts import Exchange, FloatArray, IntArray, Updates
+from wflsim.contracts import Exchange, FloatArray, IntArray, Turn, Updates
 from wflsim.learning.anatomy import Anatomy, Split, step_macs
 
 if TYPE_CHECKING:
@@ -36,15 +36,17 @@ class FedAlt:
     shared_rate: Positive = 0.05
 
     def plan(
-        self, anatomy: Anatomy, samples: IntArray, round_: int, state: "SplitState | None"
-    ) -> tuple[Exchange, ...]:
+        self, anatomy: Anatomy, samples: IntArray, turn: Turn, state: "SplitState | None"
+    ) -> Exchange | None:
         """Return one dense exchange of the shared part."""
+        if turn.step:
+            return None
         shared, own = anatomy.split(self.personal)
         each = (
             self.personal_steps * step_macs(anatomy, own)[0]
             + self.shared_steps * step_macs(anatomy, shared)[0]
         )
-        return (shared.dense_exchange(samples, self.batch_size * each),)
+        return shared.dense_exchange(samples, self.batch_size * each)
 
     def init(self, task: "Task") -> "SplitState":
         """Return the initial weights, split in two."""
@@ -67,5 +69,5 @@ class FedAlt:
         return state.fused(updates)
 
     def model_for(self, state: "SplitState", device: int | None) -> "Params":
-        """Return a device's personalised model, or the server's with an untrained personal part."""
+        """Return a device's personalised model, or the shared part with the mean of the personal parts."""
         return state.model_for(device)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from channel_models.units import Count, Positive
-from wflsim.contracts import Exchange, FloatArray, IntArray, Updates
+from wflsim.contracts import Exchange, FloatArray, IntArray, Turn, Updates
 from wflsim.learning.anatomy import Anatomy, step_macs
 
 if TYPE_CHECKING:
@@ -28,11 +28,13 @@ class FedAvg:
     learning_rate: Positive = 0.05
 
     def plan(
-        self, anatomy: Anatomy, samples: IntArray, round_: int, state: "SplitState | None"
-    ) -> tuple[Exchange, ...]:
+        self, anatomy: Anatomy, samples: IntArray, turn: Turn, state: "SplitState | None"
+    ) -> Exchange | None:
         """Return one dense exchange of the whole model."""
+        if turn.step:
+            return None
         macs = self.steps * self.batch_size * step_macs(anatomy, anatomy)[0]
-        return (anatomy.dense_exchange(samples, macs),)
+        return anatomy.dense_exchange(samples, macs)
 
     def init(self, task: "Task") -> "SplitState":
         """Return the initial weights; nothing is personal."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from channel_models.units import Count, Positive
-from wflsim.contracts import Exchange, FloatArray, IntArray, Updates
+from wflsim.contracts import Exchange, FloatArray, IntArray, Turn, Updates
 from wflsim.learning.anatomy import Anatomy, Split, step_macs
 
 if TYPE_CHECKING:
@@ -53,9 +53,11 @@ class Japp:
     keep_min: Annotated[float, ("above", 0.0), ("most", 1.0)] = 0.1
 
     def plan(
-        self, anatomy: Anatomy, samples: IntArray, round_: int, state: "SplitState | None"
-    ) -> tuple[Exchange, ...]:
+        self, anatomy: Anatomy, samples: IntArray, turn: Turn, state: "SplitState | None"
+    ) -> Exchange | None:
         """Return one exchange whose upload and masked steps scale with the kept share."""
+        if turn.step:
+            return None
         shared, own = anatomy.split(self.personal)
         fixed, scaled = step_macs(anatomy, shared, pruned=shared.layers)
         dense = self.personal_steps * step_macs(anatomy, own)[0] + self.scoring_steps * (
@@ -65,7 +67,7 @@ class Japp:
             self.batch_size * (dense + self.masked_steps * fixed),
             self.batch_size * self.masked_steps * scaled,
         )
-        return (shared.pruned_exchange(samples, macs, keep_min=self.keep_min),)
+        return shared.pruned_exchange(samples, macs, keep_min=self.keep_min)
 
     def init(self, task: "Task") -> "SplitState":
         """Return the initial weights, split in two."""
@@ -100,7 +102,7 @@ class Japp:
         return state.fused(updates)
 
     def model_for(self, state: "SplitState", device: int | None) -> "Params":
-        """Return a device's personalised model, or the server's with an untrained personal part."""
+        """Return a device's personalised model, or the shared part with the mean of the personal parts."""
         return state.model_for(device)
 
     def _masks(

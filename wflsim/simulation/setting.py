@@ -1,0 +1,49 @@
+"""What surrounds every system of a scenario: devices, channel, data; drawn from the seed, without torch."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+from channel_models.channel import ChannelState
+from wflsim.learning.task import Holdings, hold
+from wflsim.randomness import Streams
+from wflsim.scenario.schema import World
+from wflsim.world.fleet import Devices, draw_devices
+
+Blaming = Callable[[str, str], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A world as its seed made it.
+
+    Attributes:
+        world: The world.
+        streams: The random streams of its seed.
+        devices: The fleet.
+        channel: The channel before the first round.
+        holdings: Which sample lies where, and the model's layers.
+    """
+
+    world: World
+    streams: Streams
+    devices: Devices
+    channel: ChannelState
+    holdings: Holdings
+
+
+def settle(world: World, blaming: Blaming = lambda *_: nullcontext()) -> Setting:
+    """Return a world's setting.
+
+    Args:
+        world: The world.
+        blaming: From a key and a remedy to a context that tells an impossible value as a mistake at that key.
+    """
+    streams = Streams(world.seed)
+    with blaming("fleet.placement", "change the placement or the number of devices"):
+        devices = draw_devices(world.fleet, streams)
+    with blaming("channel", "change the placement or the channel"):
+        channel = world.channel.init(devices.position_m, streams.at())
+    with blaming("task.partition", "use fewer devices, more data, or another partition"):
+        holdings = hold(world.task, world.fleet.devices, streams)
+    return Setting(world, streams, devices, channel, holdings)
