@@ -28,7 +28,6 @@ def draw(title: str, tables: Mapping[str, Mapping[str, Columns]]) -> Figure:
         accuracy_over_time(left, {name: found["rounds"] for name, found in tables.items()})
         seconds_of_a_round(right, {name: found["clients"] for name, found in tables.items()})
         figure.suptitle(title, x=0.01, ha="left", fontsize=9, fontweight="bold")
-        figure.canvas.draw()
     return figure
 
 
@@ -42,7 +41,7 @@ def accuracy_over_time(axes: Axes, rounds: Mapping[str, Columns]) -> None:
     axes.set_ylabel("accuracy on own test data [%]")
     axes.set_xlim(left=0)
     axes.set_ylim(0, 103)
-    axes.legend(loc="lower right", handlelength=3)
+    above(axes, handlelength=3)
 
 
 def seconds_of_a_round(axes: Axes, clients: Mapping[str, Columns]) -> None:
@@ -50,9 +49,7 @@ def seconds_of_a_round(axes: Axes, clients: Mapping[str, Columns]) -> None:
     names = list(clients)
     start = np.zeros(len(names))
     for phase, (label, colour, hatch) in PHASES.items():
-        length = np.array(
-            [clients[name][phase].mean() if len(clients[name][phase]) else 0.0 for name in names]
-        )
+        length = np.array([_mean_seconds(clients[name], phase) for name in names])
         axes.barh(
             names,
             length,
@@ -68,9 +65,25 @@ def seconds_of_a_round(axes: Axes, clients: Mapping[str, Columns]) -> None:
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     axes.set_xlabel("seconds of a round, mean over devices [s]")
+    above(axes, handlelength=1.2)
+
+
+def above(axes: Axes, handlelength: float) -> None:
+    """Put the legend above a panel, where it covers no data."""
+    anchor = (0.45, 1.0)
     axes.legend(
-        loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=4, handlelength=1.2, columnspacing=0.9
+        loc="lower center",
+        bbox_to_anchor=anchor,
+        ncols=4,
+        handlelength=handlelength,
+        columnspacing=0.9,
     )
+
+
+def _mean_seconds(clients: Columns, phase: str) -> float:
+    """Return the time of a phase in a round, the mean over rounds and devices; exchanges of a round add up."""
+    rounds = len(np.unique(np.stack([clients["round"], clients["device"]]), axis=1).T)
+    return float(clients[phase].sum() / max(rounds, 1))
 
 
 def save(figure: Figure, folder: RunFolder, name: str) -> Path:

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import is_dataclass
 from difflib import get_close_matches
+from functools import cache
 from math import log10
 from typing import Any
 
@@ -19,7 +20,12 @@ SECONDS = {"min": 60.0, "h": 3600.0}
 
 def valid(hint: Any, value: Any) -> Any:
     """Return a value under a type; a ValidationError if it does not fit."""
-    return TypeAdapter(constrained(hint)).validate_json(json.dumps(value), strict=True)
+    return _adapter(hint).validate_json(json.dumps(value), strict=True)
+
+
+@cache
+def _adapter(hint: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(constrained(hint))
 
 
 def for_value(hint: Any, name: str, value: Any) -> str:
