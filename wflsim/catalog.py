@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, distributions
 from inspect import getdoc
 from typing import Any, get_type_hints
 
@@ -97,7 +97,7 @@ def kinds(family: str) -> Mapping[str, str]:
     A plug-in adds a name and never replaces one.
     """
     table = dict(KINDS[family])
-    for point in entry_points(group=f"wflsim.{family}"):
+    for point in (point for point in _plugins() if point.group == f"wflsim.{family}"):
         if point.name in table and table[point.name] != point.value:
             package = point.dist.name if point.dist else point.value
             raise PluginError(
@@ -106,6 +106,17 @@ def kinds(family: str) -> Mapping[str, str]:
             )
         table[point.name] = point.value
     return dict(sorted(table.items()))
+
+
+@cache
+def _plugins() -> tuple[EntryPoint, ...]:
+    """Return the entry points of all installed packages that are ours; the packages are gone through once."""
+    return tuple(
+        point
+        for found in distributions()
+        for point in found.entry_points
+        if point.group.startswith("wflsim.")
+    )
 
 
 @cache

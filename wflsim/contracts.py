@@ -214,8 +214,11 @@ class Engine(Protocol):
         """Host threads of one operation; part of the scenario, since it can change a result's last bit."""
         ...
 
-    def gradients(self, loss: Any) -> Any:
-        """Return a function from stacked parameters, inputs and labels to stacked gradients."""
+    def gradients(self, loss: Any, stacked: Any = None) -> Any:
+        """Return a function from stacked parameters, inputs and labels to stacked gradients.
+
+        ``loss`` is that of one device; ``stacked``, where there is one, gives all devices' losses at once.
+        """
         ...
 
 

@@ -51,9 +51,8 @@ class Mine:
 @pytest.fixture
 def plugin(monkeypatch):
     def install(name, value):
-        points = [EntryPoint(name, value, "wflsim.fading")]
         monkeypatch.setattr(
-            catalog, "entry_points", lambda group: points if group == "wflsim.fading" else []
+            catalog, "_plugins", lambda: (EntryPoint(name, value, "wflsim.fading"),)
         )
         kinds.cache_clear()
         component.cache_clear()

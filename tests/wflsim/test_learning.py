@@ -1,5 +1,7 @@
 """Laws of masks, messages, fusion, partitions and operation counts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,12 +12,14 @@ from wflsim.catalog import component, kinds
 from wflsim.contracts import Message
 from wflsim.learning import testing
 from wflsim.learning.anatomy import Anatomy, Layer, bitmap_bits, step_macs
+from wflsim.learning.data.digits import Digits
 from wflsim.learning.engines import Batched, Loop
 from wflsim.learning.fusion import masked_mean
 from wflsim.learning.masks import keep_largest
 from wflsim.learning.models import Mlp
 from wflsim.learning.partition import Classes, hold_out
 from wflsim.learning.payload import pruned, unpack
+from wflsim.learning.stacked import stacked_forward
 from wflsim.learning.testing import cohort_of, small_task
 
 
@@ -214,3 +218,48 @@ def test_masked_training_never_revives_a_weight():
 def test_the_whole_catalogue_conforms(family, check):
     for kind in kinds(family):
         check(component(family, kind)())
+
+
+def test_the_digits_are_those_of_scikit_learn(monkeypatch):
+    from sklearn.datasets import load_digits
+
+    pixels, digits = load_digits(return_X_y=True)
+    images, labels = Digits().load()
+    assert np.array_equal(images.reshape(-1, 64), (pixels / 8 - 1).astype(np.float32))
+    assert np.array_equal(labels, digits)
+    monkeypatch.setattr("wflsim.learning.data.digits.find_spec", lambda name: None)
+    assert np.array_equal(Digits().load()[0], images)
+
+
+def test_layers_written_out_are_those_of_any_module():
+    task = small_task(hidden=(7, 6))
+    opaque = replace(task, module=torch.nn.Sequential())
+    opaque.module.add_module("inner", task.module)
+    assert stacked_forward(task.module) is not None
+    assert stacked_forward(opaque.module) is None
+    double = task.module.double()
+    params = {name: torch.randn(3, *tensor.shape).double() for name, tensor in task.initial.items()}
+    inputs = torch.randn(3, 4, 1, 8, 8).double()
+    one = stacked_forward(double)(params, inputs)
+    each = [
+        torch.func.functional_call(double, {n: t[k] for n, t in params.items()}, (inputs[k],))
+        for k in range(3)
+    ]
+    assert torch.allclose(one, torch.stack(each), atol=1e-12)
+
+
+@pytest.mark.parametrize("engine", [Batched(), Loop()])
+def test_a_module_of_unknown_layers_is_trained_all_the_same(engine):
+    task = small_task()
+    cohort = cohort_of(task, np.arange(5), engine)
+    (batches,) = cohort.phases((3,), 8)
+    params = cohort.stack(task.initial)
+    known = cohort.train(params, task.anatomy.tensors, batches, 0.1)
+
+    wrapped = torch.nn.Sequential()
+    wrapped.add_module("inner", task.module)
+    unknown = cohort_of(replace(task, module=wrapped), np.arange(5), engine)
+    renamed = {f"inner.{name}": tensor for name, tensor in params.items()}
+    found = unknown.train(renamed, list(renamed), batches, 0.1)
+    for name, tensor in known.items():
+        assert torch.allclose(found[f"inner.{name}"], tensor, atol=1e-6)

@@ -9,6 +9,8 @@ import torch
 from torch.func import functional_call
 
 from wflsim.contracts import Engine, IntArray, Message, Turn, Updates
+from wflsim.learning.engines import Loss
+from wflsim.learning.stacked import stacked_forward
 from wflsim.learning.task import Task
 
 Params = Mapping[str, torch.Tensor]
@@ -75,7 +77,7 @@ class Cohort:
             return dict(params)
         moving = {name: params[name] for name in trainable}
         frozen = {name: tensor for name, tensor in params.items() if name not in moving}
-        gradients = self.engine.gradients(self._loss)
+        gradients = self.engine.gradients(self._loss, self._losses())
         for batch in batches:
             slopes = gradients(moving, frozen, self.task.inputs[batch], self.task.labels[batch])
             moving = {
@@ -95,6 +97,23 @@ class Cohort:
         """Return the mean cross-entropy of one device."""
         logits = functional_call(self.task.module, {**moving, **frozen}, (inputs,))
         return torch.nn.functional.cross_entropy(logits, labels)
+
+    def _losses(self) -> Loss | None:
+        """Return the mean cross-entropies of all devices as one function, if the module's layers are written out."""
+        forward = stacked_forward(self.task.module)
+        if forward is None:
+            return None
+
+        def losses(
+            moving: Params, frozen: Params, inputs: torch.Tensor, labels: torch.Tensor
+        ) -> torch.Tensor:
+            logits = forward({**moving, **frozen}, inputs)
+            each = torch.nn.functional.cross_entropy(
+                logits.flatten(0, 1), labels.flatten(), reduction="none"
+            )
+            return each.view(labels.shape).mean(1)
+
+        return losses
 
     def _order(self, device: int, count: int) -> IntArray:
         samples = self.task.holdings.train[device]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from wflsim.contracts import Engine
 
@@ -11,9 +11,8 @@ if TYPE_CHECKING:
     import torch
 
     Tensors = dict[str, torch.Tensor]
-    Loss = Callable[[Tensors, Tensors, torch.Tensor, torch.Tensor], torch.Tensor]
-    Gradients = Callable[[Tensors, Tensors, torch.Tensor, torch.Tensor], Tensors]
 
+Loss = Callable[..., Any]
 Threads = Annotated[int, ("least", 1), ("most", 256)]
 
 
@@ -30,11 +29,11 @@ class Batched:
 
     threads: Threads = 1
 
-    def gradients(self, loss: "Loss") -> "Gradients":
+    def gradients(self, loss: Loss, stacked: Loss | None = None) -> Loss:
         """Return stacked parameters, inputs and labels → stacked gradients, shapes (K, …)."""
         from torch.func import vmap
 
-        return _slopes(vmap(loss))
+        return _slopes(stacked or vmap(loss))
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Loop:
 
     threads: Threads = 1
 
-    def gradients(self, loss: "Loss") -> "Gradients":
+    def gradients(self, loss: Loss, stacked: Loss | None = None) -> Loss:
         """Return stacked parameters, inputs and labels → stacked gradients, shapes (K, …)."""
         import torch
 
@@ -83,7 +82,7 @@ def host_threads(engine: Engine) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _slopes(loss: "Loss") -> "Gradients":
+def _slopes(loss: Loss) -> Loss:
     """Return the gradient of a loss, or of the sum of many, by the moving parameters.
 
     Not ``torch.func.grad``: it imports the compiler, which takes longer than a small run.

@@ -1,6 +1,7 @@
 """How good the models are: each device's own on its own test data, and the global one on everybody's."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from torch.func import functional_call, vmap
 
 from wflsim.contracts import Algorithm, FloatArray, IntArray
+from wflsim.learning.stacked import stacked_forward
 from wflsim.learning.task import Task
 
 
@@ -31,25 +33,14 @@ def evaluate(algorithm: Algorithm, state: Any, task: Task) -> Scores:
     models = [algorithm.model_for(state, device) for device in range(task.devices)]
     stacked = {name: torch.stack([model[name] for model in models]) for name in models[0]}
     rows, present = _padded(tests)
-    hits = vmap(_hits, in_dims=(None, 0, 0, 0))(
-        task.module, stacked, task.inputs[rows], task.labels[rows]
-    )
+    forward = stacked_forward(task.module) or vmap(partial(functional_call, task.module))
+    hits = forward(stacked, task.inputs[rows]).argmax(-1) == task.labels[rows]
     personal = (hits & present).sum(1).double() / present.sum(1)
     everyone = torch.from_numpy(np.concatenate(tests))
     shared = dict(algorithm.model_for(state, None))
-    right = _hits(task.module, shared, task.inputs[everyone], task.labels[everyone])
+    logits = functional_call(task.module, shared, (task.inputs[everyone],))
+    right = logits.argmax(-1) == task.labels[everyone]
     return Scores(personal.numpy(), float(right.double().mean()))
-
-
-def _hits(
-    module: torch.nn.Module,
-    params: dict[str, torch.Tensor],
-    inputs: torch.Tensor,
-    labels: torch.Tensor,
-) -> torch.Tensor:
-    """Return which samples a model gets right, shape (N,)."""
-    logits: torch.Tensor = functional_call(module, params, (inputs,))
-    return logits.argmax(-1) == labels
 
 
 def _padded(parts: list[IntArray]) -> tuple[torch.Tensor, torch.Tensor]:
