@@ -75,62 +75,74 @@ class Allocation:
         return 1.0 - self.keep
 
 
+@dataclass(frozen=True, eq=False)
+class Point:
+    """An answer without its evidence.
+
+    Attributes:
+        keep: Keep ratio r, shape (K,).
+        bandwidth_hz: Bandwidth, shape (K,).
+        power_w: Transmit power, shape (K,).
+    """
+
+    keep: FloatArray
+    bandwidth_hz: FloatArray
+    power_w: FloatArray
+
+
 def certify(
-    problem: Round,
-    *,
-    keep: FloatArray,
-    bandwidth_hz: FloatArray,
-    power_w: FloatArray,
-    price: float | None = None,
-    claim: str | None = None,
-    iterations: int = 0,
+    problem: Round, point: Point, *, price: float | None, claim: str | None, iterations: int
 ) -> Allocation:
     """Return an answer with its certificate.
 
     Args:
         problem: The round.
-        keep: Keep ratio r, shape (K,).
-        bandwidth_hz: Bandwidth, shape (K,).
-        power_w: Transmit power, shape (K,).
+        point: The answer.
         price: Price λ of bandwidth, not negative.
         claim: "optimal" if the allocator says so.
         iterations: Iterations of the allocator.
     """
     if price is not None and not (np.isfinite(price) and price >= 0.0):
         raise ValueError(f"price: {price} must be finite and not negative")
-    upload_s = problem.upload_s(keep, bandwidth_hz, power_w)
-    finish_s = problem.finish_s(keep, bandwidth_hz, power_w)
-    objective = float(np.sum(problem.weight * (1.0 - keep)))
-    violation = _violations(problem, keep, bandwidth_hz, power_w, finish_s)
-    active = _active(problem, keep, finish_s)
+    certificate = _certificate(problem, point, price, claim, iterations)
+    upload_s = problem.upload_s(point.keep, point.bandwidth_hz, point.power_w)
+    return Allocation(
+        keep=point.keep,
+        bandwidth_hz=point.bandwidth_hz,
+        power_w=point.power_w,
+        upload_s=column("upload_s", upload_s, point.keep.size),
+        objective=certificate.objective,
+        certificate=certificate,
+    )
+
+
+def _certificate(
+    problem: Round, point: Point, price: float | None, claim: str | None, iterations: int
+) -> Certificate:
+    finish_s = problem.finish_s(point.keep, point.bandwidth_hz, point.power_w)
+    objective = float(np.sum(problem.weight * (1.0 - point.keep)))
+    violation = _violations(problem, point, finish_s)
+    active = _active(problem, point.keep, finish_s)
     front = frontier(problem) if problem.limited else None
     met = max(violation.values()) <= FEASIBLE
     gap = _gap(problem, front, objective, price) if met and price is not None else float("nan")
-    unused_hz = problem.bandwidth_hz - float(bandwidth_hz.sum())
-    certificate = Certificate(
+    unused_hz = problem.bandwidth_hz - float(point.bandwidth_hz.sum())
+    return Certificate(
         status=_status(claim, met=met, gap=gap, scale=float(problem.weight.sum())),
         objective=objective,
         gap=gap,
         violation=violation,
-        stationarity=_stationarity(front, bandwidth_hz, price, active),
+        stationarity=_stationarity(front, point.bandwidth_hz, price, active),
         complementarity=float("nan") if price is None else price * abs(unused_hz),
         price=float("nan") if price is None else float(price),
         active=active,
         iterations=iterations,
         reason="" if met else _reason(problem, front, violation, finish_s),
     )
-    return Allocation(
-        keep, bandwidth_hz, power_w, column("upload_s", upload_s, keep.size), objective, certificate
-    )
 
 
-def _violations(
-    problem: Round,
-    keep: FloatArray,
-    bandwidth_hz: FloatArray,
-    power_w: FloatArray,
-    finish_s: FloatArray,
-) -> dict[str, float]:
+def _violations(problem: Round, point: Point, finish_s: FloatArray) -> dict[str, float]:
+    keep, bandwidth_hz, power_w = point.keep, point.bandwidth_hz, point.power_w
     late = finish_s / problem.deadline_s - 1.0 if problem.limited else np.zeros(keep.size)
     total = np.append(-bandwidth_hz, bandwidth_hz.sum() - problem.bandwidth_hz)
     power = np.maximum(power_w - problem.power_max_w, -power_w) / problem.power_max_w

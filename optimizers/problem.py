@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizers.arrays import BoolArray, FloatArray, column
-from optimizers.certificate import Allocation, certify
+from optimizers.certificate import Allocation, Point, certify
 from optimizers.lambert import rate_bps
 
 
@@ -247,17 +247,13 @@ class RoundProblem:
             status: What the allocator claims, "optimal" or nothing; checked, never just believed.
             iterations: How many iterations the allocator took.
         """
-        return certify(
-            self,
+        power = self.power_max_w if power_w is None else power_w
+        point = Point(
             keep=column("keep", keep, self.devices),
             bandwidth_hz=column("bandwidth_hz", bandwidth_hz, self.devices),
-            power_w=column(
-                "power_w", self.power_max_w if power_w is None else power_w, self.devices
-            ),
-            price=price,
-            claim=status,
-            iterations=iterations,
+            power_w=column("power_w", power, self.devices),
         )
+        return certify(self, point, price=price, claim=status, iterations=iterations)
 
 
 def columns_of(problem: RoundProblem) -> dict[str, FloatArray]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -64,22 +65,36 @@ class RunFolder:
 
 def new_folder(out: str | None, name: str) -> RunFolder:
     """Return a folder for a new run; nothing that exists is ever written over."""
-    if out is None:
-        root = Path("runs")
-        path = next(p for p in (root / f"{name}-{n}" for n in range(1, 10**9)) if not p.exists())
-    else:
-        path = Path(out)
     try:
-        if out == "" or (path.exists() and (not path.is_dir() or any(path.iterdir()))):
-            raise UserError(
-                f"--out {out}: exists and is not an empty folder; name another, or remove it first"
-            )
-        path.mkdir(parents=True, exist_ok=True)
+        return RunFolder(_numbered(Path("runs"), name) if out is None else _empty(out))
     except (OSError, ValueError) as error:
+        where = "runs" if out is None else f"--out {out}"
         raise UserError(
-            f"--out {path}: cannot be made: {error}; name a folder you may write to"
+            f"{where}: cannot be made: {error}; name a folder you may write to"
         ) from error
-    return RunFolder(path)
+
+
+def _numbered(root: Path, name: str) -> Path:
+    """Make and return the first of NAME-1, NAME-2, … that does not exist, also when another run does the same."""
+    for number in count(1):
+        path = root / f"{name}-{number}"
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return path
+    raise AssertionError("numbers do not end")
+
+
+def _empty(out: str) -> Path:
+    """Make and return a folder that the user named; it may exist when it is empty."""
+    path = Path(out)
+    if not out or (path.exists() and (not path.is_dir() or any(path.iterdir()))):
+        raise UserError(
+            f"--out {out}: exists and is not an empty folder; name another, or remove it first"
+        )
+    path.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def finite(value: Any) -> Any:
