@@ -51,6 +51,7 @@ def test_fields_carry_units_and_meanings():
         ("rounds: 3", "rounds: 2.0"),
         ("rounds: 3", "rounds: 1e1"),
         ("rounds: 3", "rounds: 3\nalgorithm: fedavg"),
+        ("rounds: 3", "rounds: 3\nengine: {threads: 2}"),
     ],
 )
 def test_schema_and_loader_accept_the_same(tiny, old, new):

@@ -177,6 +177,18 @@ def test_an_override_of_what_systems_share_reaches_every_system(tiny):
     assert "unknown key of fedalt" in str(one)
 
 
+def test_a_component_that_has_a_default_needs_no_kind(tiny):
+    assert parse(tiny, "t", ["engine.threads=2"]).scenario.world.engine.threads == 2
+    assert (
+        parse(
+            tiny, "t", ["channel.path_loss.slope_db=30"]
+        ).scenario.world.channel.path_loss.slope_db
+        == 30
+    )
+    (mistake,) = mistakes(tiny, "engine.thread=2")
+    assert "unknown key of batched; did you mean 'threads'" in str(mistake)
+
+
 def test_a_bare_word_is_a_kind_and_another_kind_replaces_the_whole_component(tiny):
     text = tiny.replace("fleet:", "channel: {shadowing: {kind: log_normal, sigma_db: 3}}\nfleet:")
 

@@ -44,7 +44,9 @@ def json_schema() -> dict[str, Any]:
 
 def _part(body: dict[str, Any]) -> dict[str, Any]:
     """Return a property of a system as a variant may give it: a component may leave its kind to the base."""
-    return {**body, "$ref": f"{body['$ref']}_part"} if "$ref" in body else body
+    return (
+        {**body, "$ref": f"{body['$ref'].removesuffix('_part')}_part"} if "$ref" in body else body
+    )
 
 
 def _required(cls: type) -> list[str]:
@@ -58,7 +60,8 @@ def _properties(cls: type) -> dict[str, Any]:
 def _property(found: Field) -> dict[str, Any]:
     family = family_of(found.hint)
     if family:
-        body: dict[str, Any] = {"$ref": f"#/$defs/{family}"}
+        usual = found.default is not MISSING  # then the kind may be left out
+        body: dict[str, Any] = {"$ref": f"#/$defs/{family}_part" if usual else f"#/$defs/{family}"}
     elif isinstance(found.hint, type) and is_dataclass(found.hint):
         body = _object(found.hint)
     else:
