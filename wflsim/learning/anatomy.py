@@ -128,8 +128,7 @@ def step_macs(model: Anatomy, trained: Anatomy, pruned: Collection[Layer] = ()) 
 
     A step runs every layer forward, forms the weight gradients of the trained layers, and carries the error back
     through every layer that has a trained layer before it; where nothing is trained there is no step. Operations of a layer are taken as proportional to its
-    kept weights, which is optimistic for unstructured masks on common hardware (digest of arXiv 2309.01816,
-    section 2.2).
+    kept weights, which is optimistic for unstructured masks on common hardware (docs/papers.md).
     """
     if not trained.layers:
         return 0, 0

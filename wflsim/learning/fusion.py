@@ -13,7 +13,7 @@ def masked_mean(
 ) -> dict[str, torch.Tensor]:
     """Return Σ ω_k u_k / Σ ω_k over the devices that kept a coordinate, and the old value where nobody did.
 
-    With dense messages this is the weighted mean of FedAvg. Digest of arXiv 2309.01816, section 2.3, step 7 [X].
+    With dense messages this is the weighted mean of FedAvg. System A, docs/papers.md [X].
 
     Args:
         before: The server's tensors, which also give names, order and shapes.

@@ -85,7 +85,7 @@ def plan_of(
 def _broadcast_s(exchange: Exchange, gain: FloatArray, radio: Radio) -> float:
     """Return how long the longest message takes to the participant with the weakest link.
 
-    R = min_k B log2(1 + P g_k / (N0 B)), digest of arXiv 2309.01816, section 2.1 [X]; g_k is the gain of a broadcast,
+    R = min_k B log2(1 + P g_k / (N0 B)), docs/papers.md [X]; g_k is the gain of a broadcast,
     which cannot steer its antennas at everybody at once.
     """
     rate = rate_bps(

@@ -1,11 +1,11 @@
 """Joint adaptive pruning with personalisation: system A of the core paper (arXiv 2309.01816), as far as it is known.
 
-Steps, order and switches follow section 2.3 of the project's digest. The paper's body could not be read: what is not in
+Steps, order and switches are those of docs/papers.md. The paper's body could not be read: what is not in
 its abstract is a summary's [S] or our own reconstruction [X], and nothing here claims to be the paper's equation.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from channel_models.units import Count, Positive
 from wflsim.contracts import Exchange, FloatArray, IntArray, Turn, Updates
@@ -39,6 +39,8 @@ class Japp:
         restart: Begin the masked steps from the received weights instead of the scored ones.
         keep_min: Least share of the shared weights that a device keeps.
     """
+
+    paper_verified: ClassVar[bool] = False
 
     personal: Split = "output"
     personal_steps: Steps = 5
