@@ -13,7 +13,7 @@ BoolArray = npt.NDArray[np.bool_]
 Positive = Annotated[float, ("above", 0.0)]
 NonNegative = Annotated[float, ("least", 0.0)]
 Share = Annotated[float, ("least", 0.0), ("most", 1.0)]
-Count = Annotated[int, ("least", 1)]
+Count = Annotated[int, ("least", 1), ("most", 100_000_000)]
 Decibel = Annotated[float, ("least", -300.0), ("most", 300.0)]
 
 Quantity = TypeVar("Quantity", float, FloatArray)

@@ -87,5 +87,5 @@ def _largest_common(problem: RoundProblem) -> FloatArray:
 
 def _priced(problem: RoundProblem, keep: FloatArray, bands_hz: FloatArray) -> Allocation:
     optimum = solve_kkt(problem).certificate
-    price = None if optimum.status == "infeasible" else optimum.price
+    price = optimum.price if optimum.status != "infeasible" and np.isfinite(optimum.price) else None
     return problem.allocation(keep=keep, bandwidth_hz=bands_hz, price=price)

@@ -29,7 +29,8 @@ class Mistake:
     def __str__(self) -> str:
         """Return the one line that the user reads."""
         place = f"{self.source}:{self.line}" if self.line else self.source
-        return f"{place}: {self.path}: {self.what}; {self.remedy}"
+        line = f"{place}: {self.path}: {self.what}; {self.remedy}"
+        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
 
 class ScenarioError(UserError):

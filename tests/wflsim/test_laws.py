@@ -232,6 +232,16 @@ def test_a_model_with_nothing_to_send_learns_alone(tiny):
             assert game.up_bits.sum() == 0
 
 
+def test_a_share_of_nothing_is_no_deadline(tiny):
+    algorithm = "{kind: japp, personal_steps: 0, masked_steps: 0}"
+    text = tiny.replace("hidden: [7]", "hidden: []").replace(
+        "algorithm: japp", f"algorithm: {algorithm}"
+    )
+    scenario = parse(text, "t").scenario
+    for report in stage(settle(scenario.world), scenario.systems["pruned"]).rounds():
+        assert (report.played[0].timeline.outcome == 0).all()
+
+
 def test_host_threads_are_given_back():
     before = torch.get_num_threads()
     with host_threads(Batched(threads=before + 1)):

@@ -189,6 +189,66 @@ def test_a_component_that_has_a_default_needs_no_kind(tiny):
     assert "unknown key of batched; did you mean 'threads'" in str(mistake)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [
+        ("algorithm: fedavg", "algorithm: {}", "algorithm.kind"),
+        ("algorithm: fedavg", "algorithm: {steps: 3}", "algorithm.kind"),
+        ("algorithm: fedavg", "algorithm: fedavg\ndeadline: relative", "deadline.share"),
+    ],
+)
+@pytest.mark.parametrize("variants", ["", "variants: {a: , b: }\n"])
+def test_what_a_component_misses_is_told_once(tiny, old, new, path, variants):
+    text = tiny.partition("variants:")[0] + "algorithm: fedavg\n" + variants
+    (mistake,) = mistakes(text.replace(old, new))
+    assert mistake.path == path
+
+
+def test_a_kind_left_to_the_default_merges_like_one_that_is_written(tiny):
+    text = tiny.replace("rounds: 3", "rounds: 3\nallocator: {tolerance: 1e-9}")
+    systems = parse(
+        text.replace("allocator: dense", "allocator: {kind: convex}"), "t"
+    ).scenario.systems
+    assert systems["pruned"].allocator.tolerance == 1e-9
+    assert systems["fedalt"].allocator.tolerance == 1e-10
+    text = tiny.replace("rounds: 3", "rounds: 3\nengine: {threads: 4}")
+    assert parse(text, "t", ["engine=batched"]).scenario.world.engine.threads == 4
+    assert parse(text, "t", ["engine.kind=loop"]).scenario.world.engine.threads == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "lines"),
+    [
+        ("rounds: 3\n", "", 1),
+        ("rounds: 3\n", "ronds: 3\n", 1),
+        ("variants:", "varaints:", 1),
+        ("devices: 4", "devices: !foo 4", 1),
+        ("devices: 4", "devices: !!bool abc", 1),
+        ("devices: 4", 'devices: 4, "a\\nb": 1', 1),
+        ("devices: 4", "devices: 4, ? [a, b] : 2", 1),
+        ("name: tiny", "%YAML 1.3\n---\nname: tiny", 1),
+        ("devices: 4", "devices: 4, cpu_hz: [" + "9" * 400 + ", 1]", 1),
+        ("hidden: [7]", "hidden: 64", 1),
+    ],
+)
+def test_one_slip_is_one_line(tiny, old, new, lines):
+    found = mistakes(tiny.replace(old, new))
+    assert str(ScenarioError(found)).count("\n") + 1 == len(found) == lines
+
+
+def test_the_same_slip_in_every_variant_is_told_there_and_nowhere_else(tiny):
+    text = tiny.replace("rounds: 3\n", "").replace("{algorithm:", "{ronds: 3, algorithm:")
+    assert [(m.line, m.path) for m in mistakes(text)] == [
+        (line, f"variants.{name}.ronds")
+        for line, name in ((10, "pruned"), (11, "fedalt"), (12, "fedavg"))
+    ]
+
+
+def test_a_number_for_a_list_is_offered_as_a_list(tiny):
+    (mistake,) = mistakes(tiny.replace("hidden: [7]", "hidden: 64"))
+    assert "write `hidden: [64]`" in str(mistake)
+
+
 def test_a_bare_word_is_a_kind_and_another_kind_replaces_the_whole_component(tiny):
     text = tiny.replace("fleet:", "channel: {shadowing: {kind: log_normal, sigma_db: 3}}\nfleet:")
 

@@ -16,6 +16,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from wflsim.errors import Mistake, ScenarioError
 
 OVERRIDE = "--set"
+UNREADABLE = object()  # stands for a scalar that was told to be a mistake
 PLAIN = ("null", "bool", "int", "float", "str")
 
 
@@ -92,7 +93,7 @@ class _Reading:
     def _mapping(self, node: MappingNode, here: Tree) -> dict[str, Tree]:
         found: dict[str, Tree] = {}
         for key_node, value_node in node.value:
-            key = str(key_node.value)
+            key = str(key_node.value) if isinstance(key_node, ScalarNode) else "?"
             child = replace(self.tree(value_node, _join(here.path, key)), line=self._line(key_node))
             if key in found:
                 remedy = f"it already stands on line {found[key].line}; keep one of the two"
@@ -104,18 +105,15 @@ class _Reading:
     def _scalar(self, node: Node, here: Tree) -> Any:
         try:
             value = self.loader.constructor.construct_object(node, deep=True)
-        except (YAMLError, ValueError):
+        except (YAMLError, ValueError, KeyError, TypeError):
             value = node
         if str(node.tag).rpartition(":")[2] in PLAIN and not isinstance(value, ScalarNode):
             return value
         if str(node.tag).endswith(":timestamp"):
             return str(node.value)
-        self.mistakes.append(
-            here.mistake(
-                f"'{node.value}' cannot be read", "write a plain number or text, in quotes"
-            )
-        )
-        return None
+        text = f"'{str(node.value)[:40]}' cannot be read"
+        self.mistakes.append(here.mistake(text, "write a plain number, or a text in quotes"))
+        return UNREADABLE
 
 
 def read(
@@ -142,7 +140,7 @@ def read(
         raise _unreadable(
             source, mark.line + 1 if mark and lines else 0, error.problem or error.context
         ) from error
-    except (YAMLError, RecursionError, ValueError) as error:
+    except (YAMLError, RecursionError, ValueError, AssertionError) as error:
         what = (
             "it refers to itself, or is nested too deeply"
             if isinstance(error, RecursionError)

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, is_dataclass, replace
 from importlib import resources
 from pathlib import Path
 
-from wflsim.catalog import fields_of
+from wflsim.catalog import family_of, fields_of, kind_of
 from wflsim.errors import Mistake, ScenarioError, UserError
 from wflsim.scenario.document import OVERRIDE, Tree, assigned, merge, read
 from wflsim.scenario.remedies import did_you_mean
@@ -143,14 +143,47 @@ def _systems(parts: _Parts, structure: Structure) -> dict[str, System]:
     shared.section(System, parts.base)  # its slips count even where every variant overrides them
     each = Structure()
     systems = {name: each.section(System, tree) for name, tree in parts.systems.items()}
-    absent = [gap.path.rpartition(".")[2] for gap in each.missing]
-    common = {key for key in absent if absent.count(key) == len(systems)}
-    told = [gap for gap in each.missing if gap.path.rpartition(".")[2] not in common]
+    everywhere = [_below_all(gap.path, list(parts.systems), each.missing) for gap in shared.missing]
+    common = {gap.path for gap, missed in zip(shared.missing, everywhere, strict=True) if missed}
+    told = [gap for gap in each.missing if _short(gap.path, parts.systems) not in common]
     told += [gap for gap in shared.missing if gap.path in common]
+    slipped = {_short(path, parts.systems) for path in each.slipped}
+    told = [gap for gap in told if VARIANTS not in structure.slipped and gap.path not in slipped]
     structure.mistakes += [*shared.mistakes, *each.mistakes]
     structure.missing += told
     structure.slipped |= shared.slipped | each.slipped
     return systems
+
+
+def _short(path: str, systems: Mapping[str, Tree]) -> str:
+    """Return a path below a variant as it would read where all variants share it."""
+    prefix = next(
+        (f"{VARIANTS}.{name}." for name in systems if path.startswith(f"{VARIANTS}.{name}.")), ""
+    )
+    return path.removeprefix(prefix)
+
+
+def _below_all(path: str, systems: Sequence[str], missing: Sequence[Mistake]) -> bool:
+    """Return whether every system misses what stands at a shared path."""
+    known = dict.fromkeys(systems, Tree(None, ""))
+    return sum(_short(gap.path, known) == path for gap in missing) >= len(systems)
+
+
+def with_kinds(tree: Tree, cls: type) -> Tree:
+    """Return a section in which every component that leaves its kind to the default says it."""
+    if not isinstance(tree.value, dict):
+        return tree
+    found = dict(tree.value)
+    for known in fields_of(cls):
+        child, family = found.get(known.name), family_of(known.hint)
+        if child is None or not isinstance(child.value, dict):
+            continue
+        if family and "kind" not in child.value and known.default is not MISSING:
+            kind = Tree(kind_of(family, known.default), "default", 0, f"{child.path}.kind")
+            found[known.name] = replace(child, value={"kind": kind, **child.value})
+        elif isinstance(known.hint, type) and is_dataclass(known.hint):
+            found[known.name] = with_kinds(child, known.hint)
+    return replace(tree, value=found)
 
 
 def _take_apart(tree: Tree, structure: Structure) -> _Parts:
@@ -160,6 +193,7 @@ def _take_apart(tree: Tree, structure: Structure) -> _Parts:
         tree, value={key: child for key, child in tree.value.items() if key not in base.value}
     )
     variants = world.value.pop(VARIANTS, None)
+    base, world = with_kinds(base, System), with_kinds(world, World)
     if variants is None:
         return _Parts(world, base, {_only_name(base): base}, named=False)
     if not isinstance(variants.value, dict) or not variants.value:

@@ -74,16 +74,12 @@ def as_meant(hint: Any, name: str, value: Any) -> str:
     unit = unit_of(name)
     several = isinstance(value, list)
     texts = [number_in(part, unit) for part in (value if several else [value])]
-    if (
-        several
-        and value == sorted(value, key=str)
-        and all(isinstance(part, int | float) for part in value)
-    ):
+    if not all(texts) or not texts:
         return ""
-    if several and all(isinstance(part, int | float) for part in value):
-        texts = [f"{part:g}" for part in sorted(value)]
+    if several:
+        texts.sort(key=float)
     for written in (
-        texts[0] if len(texts) == 1 else "",
+        texts[0] if not several else "",
         f"[{', '.join(texts)}]",
         f"[{', '.join(2 * texts)}]",
     ):
@@ -91,7 +87,7 @@ def as_meant(hint: Any, name: str, value: Any) -> str:
             valid(hint, json.loads(written) if written else None)
         except (ValidationError, ValueError):
             continue
-        return written
+        return written if json.loads(written) != value else ""
     return ""
 
 
@@ -102,15 +98,15 @@ def number_in(text: Any, unit: str) -> str:
     ('10e6', '0.25', '', '0.5')
     """
     number = r"([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)"
+    if isinstance(text, int | float) and not isinstance(text, bool) and abs(text) < 1e300:
+        text = f"{float(text):g}"
     match = re.fullmatch(rf"{number}\s*([^\d\s]*)", text.strip()) if isinstance(text, str) else None
     if not match:
         return ""
     value, given = match.groups()
-    if not given:
-        return str(value)
     if given == "%":
         return f"{float(value) / 100:g}" if not unit else ""
-    return _converted(value, given, unit)
+    return _converted(value, given, unit) if given else str(value)
 
 
 def _converted(value: str, given: str, unit: str) -> str:

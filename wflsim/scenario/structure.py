@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from wflsim.catalog import Field, component, family_of, fields_of, kind_of, kinds
 from wflsim.errors import Mistake
-from wflsim.scenario.document import Tree
+from wflsim.scenario.document import UNREADABLE, Tree
 from wflsim.scenario.quantities import accepts, unit_of
 from wflsim.scenario.remedies import did_you_mean, for_key, for_value, valid
 
@@ -49,7 +49,7 @@ class Structure:
             return self.section(hint, tree)
         try:
             return valid(hint, tree.plain)
-        except ValidationError:
+        except (ValidationError, TypeError):
             what = f"expected {accepts(hint, unit_of(name))}, got {shown(tree)}"
             return self._wrong(tree, what, for_value(hint, name, tree.plain))
 
@@ -135,7 +135,11 @@ class Structure:
         return self._wrong(tree.value.get(name, tree), sentence, "choose another value")
 
     def _wrong(self, tree: Tree, what: str, remedy: str) -> Any:
-        self.mistakes.append(tree.mistake(what, remedy))
+        plain = tree.plain
+        if UNREADABLE not in (
+            plain if isinstance(plain, list) else [plain]
+        ):  # else it has been told
+            self.mistakes.append(tree.mistake(what, remedy))
         return FAILED
 
 
@@ -151,7 +155,9 @@ def describe(found: Field) -> str:
 
 def shown(tree: Tree) -> str:
     """Return a value as it is told back to the user, shortened."""
-    text = "nothing" if tree.value is None else json.dumps(tree.plain, ensure_ascii=False)
+    text = (
+        "nothing" if tree.value is None else json.dumps(tree.plain, ensure_ascii=False, default=str)
+    )
     if isinstance(tree.value, list):
         text = f"the list {text}"
     return text if len(text) <= 60 else f"{text[:57]}..."

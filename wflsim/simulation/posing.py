@@ -58,7 +58,7 @@ def pose(
     dense_s, _ = least_latency(unmasked, exchange.keep_max)
     sparsest_s, _ = least_latency(free, exchange.keep_min)
     return Posed(
-        free.changed(deadline_s=deadline.seconds(dense_s, sparsest_s)),
+        free.changed(deadline_s=deadline.seconds(dense_s, sparsest_s) or np.inf),
         broadcast_s,
         dense_s,
         sparsest_s,
