@@ -67,10 +67,12 @@ class _Parts:
         if keys[0] == VARIANTS:
             self._lay_variant(keys, over)
         elif keys[0] in SYSTEM:
-            self.base = merge(self.base, over)
-            self.systems = {name: merge(system, over) for name, system in self.systems.items()}
+            self.base = _merged(self.base, over, System)
+            self.systems = {
+                name: _merged(system, over, System) for name, system in self.systems.items()
+            }
         else:
-            self.world = merge(self.world, over)
+            self.world = _merged(self.world, over, World)
 
     def _lay_variant(self, keys: list[str], over: Tree) -> None:
         known = list(self.systems) if self.named else []
@@ -80,7 +82,7 @@ class _Parts:
                 [Mistake(over.source, 0, ".".join(keys), "no such variant", remedy)]
             )
         below = over.value[VARIANTS].value[keys[1]]
-        self.systems[keys[1]] = merge(self.systems[keys[1]], below)
+        self.systems[keys[1]] = _merged(self.systems[keys[1]], below, System)
 
 
 def shipped() -> dict[str, Path]:
@@ -143,10 +145,11 @@ def _systems(parts: _Parts, structure: Structure) -> dict[str, System]:
     shared.section(System, parts.base)  # its slips count even where every variant overrides them
     each = Structure()
     systems = {name: each.section(System, tree) for name, tree in parts.systems.items()}
-    everywhere = [_below_all(gap.path, list(parts.systems), each.missing) for gap in shared.missing]
-    common = {gap.path for gap, missed in zip(shared.missing, everywhere, strict=True) if missed}
-    told = [gap for gap in each.missing if _short(gap.path, parts.systems) not in common]
-    told += [gap for gap in shared.missing if gap.path in common]
+    absent = [_short(gap.path, parts.systems) for gap in each.missing]
+    common = [gap for gap in shared.missing if absent.count(gap.path) >= len(parts.systems)]
+    everywhere = {gap.path for gap in common}
+    told = [gap for gap, path in zip(each.missing, absent, strict=True) if path not in everywhere]
+    told += common
     slipped = {_short(path, parts.systems) for path in each.slipped}
     told = [gap for gap in told if VARIANTS not in structure.slipped and gap.path not in slipped]
     structure.mistakes += [*shared.mistakes, *each.mistakes]
@@ -163,13 +166,12 @@ def _short(path: str, systems: Mapping[str, Tree]) -> str:
     return path.removeprefix(prefix)
 
 
-def _below_all(path: str, systems: Sequence[str], missing: Sequence[Mistake]) -> bool:
-    """Return whether every system misses what stands at a shared path."""
-    known = dict.fromkeys(systems, Tree(None, ""))
-    return sum(_short(gap.path, known) == path for gap in missing) >= len(systems)
+def _merged(base: Tree, over: Tree, cls: type) -> Tree:
+    """Return a section with another laid over it, in which every component says its kind."""
+    return _with_kinds(merge(base, over), cls)
 
 
-def with_kinds(tree: Tree, cls: type) -> Tree:
+def _with_kinds(tree: Tree, cls: type) -> Tree:
     """Return a section in which every component that leaves its kind to the default says it."""
     if not isinstance(tree.value, dict):
         return tree
@@ -182,7 +184,7 @@ def with_kinds(tree: Tree, cls: type) -> Tree:
             kind = Tree(kind_of(family, known.default), "default", 0, f"{child.path}.kind")
             found[known.name] = replace(child, value={"kind": kind, **child.value})
         elif isinstance(known.hint, type) and is_dataclass(known.hint):
-            found[known.name] = with_kinds(child, known.hint)
+            found[known.name] = _with_kinds(child, known.hint)
     return replace(tree, value=found)
 
 
@@ -193,7 +195,7 @@ def _take_apart(tree: Tree, structure: Structure) -> _Parts:
         tree, value={key: child for key, child in tree.value.items() if key not in base.value}
     )
     variants = world.value.pop(VARIANTS, None)
-    base, world = with_kinds(base, System), with_kinds(world, World)
+    base, world = _with_kinds(base, System), _with_kinds(world, World)
     if variants is None:
         return _Parts(world, base, {_only_name(base): base}, named=False)
     if not isinstance(variants.value, dict) or not variants.value:
@@ -218,7 +220,9 @@ def _over(base: Tree, variant: Tree, structure: Structure) -> Tree:
         remedy = f"a variant may change {', '.join(SYSTEM)}; play another world with {OVERRIDE} or another file"
         structure.mistakes.append(own[key].mistake("all variants play in the same world", remedy))
     kept = {key: child for key, child in own.items() if key not in WORLD}
-    return replace(merge(base, replace(variant, value=kept)), path=variant.path, line=variant.line)
+    return replace(
+        _merged(base, replace(variant, value=kept), System), path=variant.path, line=variant.line
+    )
 
 
 def _bad_names(variants: Tree) -> list[Mistake]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from wflsim.catalog import Field, component, family_of, fields_of, kind_of, kinds
+from wflsim.catalog import Field, component, family_of, fields_of, kinds
 from wflsim.errors import Mistake
 from wflsim.scenario.document import UNREADABLE, Tree
 from wflsim.scenario.quantities import accepts, unit_of
@@ -53,11 +53,11 @@ class Structure:
             what = f"expected {accepts(hint, unit_of(name))}, got {shown(tree)}"
             return self._wrong(tree, what, for_value(hint, name, tree.plain))
 
-    def component(self, family: str, tree: Tree, usual: str | None = None) -> Any:
-        """Return the component that a tree describes, or FAILED; without a kind it is of the usual one."""
+    def component(self, family: str, tree: Tree) -> Any:
+        """Return the component that a tree describes, or FAILED."""
         children = tree.value if isinstance(tree.value, dict) else {"kind": tree}
         known = list(kinds(family))
-        kind = children.get("kind", Tree(usual, tree.source, tree.line) if usual else None)
+        kind = children.get("kind")
         if kind is None:
             self.missing.append(
                 tree.mistake("missing", f"add `kind: ...`, one of {', '.join(known)}", "kind")
@@ -106,9 +106,6 @@ class Structure:
 
     def _field(self, found: Field, tree: Tree) -> Any:
         child = tree.value.get(found.name)
-        family = family_of(found.hint)
-        if child is not None and family and found.default is not MISSING:
-            return self.component(family, child, kind_of(family, found.default))
         if child is not None:
             return self.value(found.hint, child, found.name)
         if found.default is not MISSING:
