@@ -9,13 +9,17 @@ implementation written from the formula, [V] two independent public simulators a
 """
 
 from channel_models.channel import Channel, ChannelState, Draw, Links
-from channel_models.fading import Fading, NoFading, Rayleigh, Rician
-from channel_models.geometry import Explicit, Placement, Ring, distance_2d_m, distance_3d_m
-from channel_models.line_of_sight import uma_line_of_sight_probability
-from channel_models.links import Gap, Link, Shannon, rate_bps
-from channel_models.path_loss import LargeScale, LogDistance, PathLoss, UrbanMacro
-from channel_models.receivers import broadcast_gain, mrc_gain
-from channel_models.shadowing import LogNormal, NoShadowing, Shadowing
+from channel_models.large_scale.line_of_sight import uma_line_of_sight_probability
+from channel_models.large_scale.path_loss import LargeScale, LogDistance, PathLoss
+from channel_models.large_scale.shadowing import LogNormal, NoShadowing, Shadowing
+from channel_models.large_scale.urban import UrbanMacro
+from channel_models.layouts.geometry import Paths, distance_2d_m, distance_3d_m, paths_between
+from channel_models.layouts.mobility import Mobility, Static
+from channel_models.layouts.placements import Explicit, Placement, Ring
+from channel_models.layouts.sites import Layout, OneCell, Sites
+from channel_models.rates.links import Gap, Link, Shannon, rate_bps
+from channel_models.rates.receivers import broadcast_gain, mrc_gain
+from channel_models.small_scale.fading import Fading, NoFading, Rayleigh, Rician, Surroundings
 from channel_models.units import (
     SPEED_OF_LIGHT_38901,
     db_to_linear,
@@ -34,19 +38,26 @@ __all__ = [
     "Fading",
     "Gap",
     "LargeScale",
+    "Layout",
     "Link",
     "Links",
     "LogDistance",
     "LogNormal",
+    "Mobility",
     "NoFading",
     "NoShadowing",
+    "OneCell",
     "PathLoss",
+    "Paths",
     "Placement",
     "Rayleigh",
     "Rician",
     "Ring",
     "Shadowing",
     "Shannon",
+    "Sites",
+    "Static",
+    "Surroundings",
     "UrbanMacro",
     "broadcast_gain",
     "db_to_linear",
@@ -56,6 +67,7 @@ __all__ = [
     "linear_to_db",
     "mrc_gain",
     "noise_w_per_hz",
+    "paths_between",
     "rate_bps",
     "uma_line_of_sight_probability",
     "watt_to_dbm",

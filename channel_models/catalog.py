@@ -2,24 +2,30 @@
 
 KINDS: dict[str, dict[str, str]] = {
     "placement": {
-        "ring": "channel_models.geometry:Ring",
-        "explicit": "channel_models.geometry:Explicit",
+        "ring": "channel_models.layouts.placements:Ring",
+        "explicit": "channel_models.layouts.placements:Explicit",
+    },
+    "layout": {
+        "one_cell": "channel_models.layouts.sites:OneCell",
+    },
+    "mobility": {
+        "static": "channel_models.layouts.mobility:Static",
     },
     "path_loss": {
-        "log_distance": "channel_models.path_loss:LogDistance",
-        "uma": "channel_models.path_loss:UrbanMacro",
+        "log_distance": "channel_models.large_scale.path_loss:LogDistance",
+        "uma": "channel_models.large_scale.urban:UrbanMacro",
     },
     "shadowing": {
-        "log_normal": "channel_models.shadowing:LogNormal",
-        "none": "channel_models.shadowing:NoShadowing",
+        "log_normal": "channel_models.large_scale.shadowing:LogNormal",
+        "none": "channel_models.large_scale.shadowing:NoShadowing",
     },
     "fading": {
-        "rayleigh": "channel_models.fading:Rayleigh",
-        "rician": "channel_models.fading:Rician",
-        "none": "channel_models.fading:NoFading",
+        "rayleigh": "channel_models.small_scale.fading:Rayleigh",
+        "rician": "channel_models.small_scale.fading:Rician",
+        "none": "channel_models.small_scale.fading:NoFading",
     },
     "link": {
-        "shannon": "channel_models.links:Shannon",
-        "gap": "channel_models.links:Gap",
+        "shannon": "channel_models.rates.links:Shannon",
+        "gap": "channel_models.rates.links:Gap",
     },
 }

@@ -1,19 +1,22 @@
-"""Channel: path loss, shadowing and fading composed into the gain of every link and antenna."""
+"""Channel: layout, motion, path loss, shadowing and fading composed into the gain of every link and antenna."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
-from channel_models.fading import Fading, Rayleigh
-from channel_models.geometry import distance_2d_m
-from channel_models.path_loss import LogDistance, PathLoss
-from channel_models.receivers import broadcast_gain, mrc_gain
-from channel_models.shadowing import LogNormal, Shadowing
-from channel_models.units import BoolArray, ComplexArray, Count, FloatArray, db_to_linear
+from channel_models.large_scale.path_loss import LargeScale, LogDistance, PathLoss
+from channel_models.large_scale.shadowing import LogNormal, Shadowing
+from channel_models.layouts.geometry import Paths, paths_between
+from channel_models.layouts.mobility import Mobility, Static
+from channel_models.layouts.sites import Layout, OneCell
+from channel_models.rates.receivers import broadcast_gain, mrc_gain
+from channel_models.small_scale.fading import Fading, Rayleigh, Surroundings
+from channel_models.units import ComplexArray, Count, FloatArray, db_to_linear
 
 Draw = Callable[[str], np.random.Generator]
-"""The random stream of a named purpose: "path_loss", "shadowing" or "fading"."""
+"""The random stream of a named purpose: "mobility", "path_loss", "shadowing" or "fading"."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,18 +24,27 @@ class ChannelState:
     """What the channel of K devices remembers between steps.
 
     Attributes:
-        loss_db: Path loss in dB, shape (K,).
-        shadowing_db: Loss added by shadowing in dB, shape (K,).
-        line_of_sight: Whether each link is in line of sight, shape (K,).
-        gain: Power gain of path loss and shadowing, linear, shape (K,).
-        fading: State of the fading model.
+        mobility: State of the rule of motion.
+        path_loss: What chance decided once about the losses.
+        shadowing: State of the shadowing.
+        fading: State of the fading.
+        paths: Where the devices stand.
+        large: Path loss there, shape (K, S).
+        shadowing_db: Loss added by shadowing in dB, shape (K, S).
     """
 
-    loss_db: FloatArray
+    mobility: Any
+    path_loss: Any
+    shadowing: Any
+    fading: Any
+    paths: Paths
+    large: LargeScale
     shadowing_db: FloatArray
-    line_of_sight: BoolArray
-    gain: FloatArray
-    fading: object
+
+    @property
+    def gain(self) -> FloatArray:
+        """Power gain of path loss and shadowing to the server's site, linear, shape (K,)."""
+        return db_to_linear(-(self.large.loss_db[:, 0] + self.shadowing_db[:, 0]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,13 +74,15 @@ class Links:
 class Channel:
     """The channel between single-antenna devices and a base station: h = √g h̃, g = 10^(−(loss + shadowing)/10).
 
-    Path loss and shadowing are drawn once, for positions that stay; fading moves on at every step.
+    Chance that stays is drawn once; devices may move, which changes losses and shadowing; fading moves on at every step.
 
     Attributes:
         path_loss: How much power a link loses over its distance.
         shadowing: What large obstacles add to that loss.
         fading: How the coefficients of the antennas vary from step to step.
         antennas: Number of antennas M of the base station.
+        layout: Where base stations stand; the server's is at the origin.
+        mobility: How devices move.
 
     >>> channel = Channel(antennas=4)
     >>> state = channel.init(np.array([[100.0, 0.0], [0.0, 300.0]]), lambda purpose: np.random.default_rng(1))
@@ -81,23 +95,27 @@ class Channel:
     shadowing: Shadowing = field(default_factory=LogNormal)
     fading: Fading = field(default_factory=Rayleigh)
     antennas: Count = 8
+    layout: Layout = field(default_factory=OneCell)
+    mobility: Mobility = field(default_factory=Static)
 
-    def init(self, positions_m: FloatArray, draw: Draw) -> ChannelState:
-        """Return the state of the channel for devices at these positions.
+    def init(self, placed_m: FloatArray, draw: Draw) -> ChannelState:
+        """Return the state of the channel for devices placed at these positions.
 
         Args:
-            positions_m: Positions in m, the base station at the origin, shape (K, 2).
+            placed_m: Positions in m, the server's base station at the origin, shape (K, 2).
             draw: Streams of the set-up; those of a step must be others, or fading repeats what was drawn here.
         """
-        large = self.path_loss.draw(distance_2d_m(positions_m), draw("path_loss"))
-        shadowing_db = self.shadowing.draw(large.sigma_db, draw("shadowing"))
-        return ChannelState(
-            loss_db=large.loss_db,
-            shadowing_db=shadowing_db,
-            line_of_sight=large.line_of_sight,
-            gain=db_to_linear(-(large.loss_db + shadowing_db)),
-            fading=self.fading.init(len(positions_m), self.antennas, draw("fading")),
+        mobility, position_m = self.mobility.init(placed_m, draw("mobility"))
+        paths = self._paths(position_m)
+        devices, sites = paths.ground_m.shape
+        path_loss = self.path_loss.init(devices, sites, draw("path_loss"))
+        large = self.path_loss.large_scale(path_loss, paths)
+        stream = draw("shadowing")
+        shadowing, shadowing_db = self.shadowing.step(
+            self.shadowing.init(devices, sites, stream), large, paths, stream
         )
+        fading = self.fading.init(devices, self.antennas, draw("fading"))
+        return ChannelState(mobility, path_loss, shadowing, fading, paths, large, shadowing_db)
 
     def step(self, state: ChannelState, elapsed_s: float, draw: Draw) -> tuple[ChannelState, Links]:
         """Return the state after some seconds and the links then.
@@ -107,6 +125,43 @@ class Channel:
             elapsed_s: Seconds since that state.
             draw: Streams of this step.
         """
-        fading, coefficients = self.fading.step(state.fading, elapsed_s, draw("fading"))
-        links = Links(state.gain, np.sqrt(state.gain)[:, None] * coefficients)
+        state = self._moved(state, elapsed_s, draw)
+        gain = state.gain
+        fading, coefficients = self.fading.step(
+            state.fading, _surroundings(state), elapsed_s, draw("fading")
+        )
+        links = Links(gain, np.sqrt(gain)[:, None] * coefficients)
         return replace(state, fading=fading), links
+
+    def _moved(self, state: ChannelState, elapsed_s: float, draw: Draw) -> ChannelState:
+        """Return the state with the devices where they are after some seconds."""
+        mobility, position_m = self.mobility.step(state.mobility, elapsed_s, draw("mobility"))
+        if position_m is state.paths.position_m:
+            return state
+        paths = self._paths(position_m)
+        large = self.path_loss.large_scale(state.path_loss, paths)
+        shadowing, shadowing_db = self.shadowing.step(
+            state.shadowing, large, paths, draw("shadowing")
+        )
+        return replace(
+            state,
+            mobility=mobility,
+            paths=paths,
+            large=large,
+            shadowing=shadowing,
+            shadowing_db=shadowing_db,
+        )
+
+    def _paths(self, position_m: FloatArray) -> Paths:
+        sites = self.layout.sites()
+        return paths_between(position_m, sites.site_m, sites.image_m)
+
+
+def _surroundings(state: ChannelState) -> Surroundings:
+    """Return what fading may ask about the links to the server's site."""
+    k_db, spread_s = state.large.k_factor_db, state.large.delay_spread_s
+    return Surroundings(
+        bearing_rad=state.paths.bearing_rad[:, 0],
+        k_factor_db=None if k_db is None else k_db[:, 0],
+        delay_spread_s=None if spread_s is None else spread_s[:, 0],
+    )

@@ -85,7 +85,7 @@ def test_an_outside_package_adds_a_fading_an_allocator_and_an_algorithm(tmp_path
     install(build(ROOT / "tests" / "outside", tmp_path), tmp_path / "site")
     scenario = tmp_path / "theirs.yaml"
     scenario.write_text(
-        tiny.replace("radio:", "channel: {fading: {kind: nakagami, m: 4}}\nradio:")
+        tiny.replace("radio:", "channel: {fading: {kind: weibull, shape: 4}}\nradio:")
         + "  theirs: {algorithm: {kind: head_only, steps: 3}, allocator: strongest_first}\n"
     )
     done = wflsim(tmp_path / "site", tmp_path, "run", scenario, "--format", "json", "--out", "out")
@@ -94,13 +94,13 @@ def test_an_outside_package_adds_a_fading_an_allocator_and_an_algorithm(tmp_path
     assert theirs["status"] == "succeeded"
     assert theirs["simulated_s"] > 0
     listed = wflsim(tmp_path / "site", tmp_path, "list", "fading")
-    assert "fading: nakagami" in listed.stdout
-    assert "Shape; 1 is Rayleigh." in listed.stdout
+    assert "fading: weibull" in listed.stdout
+    assert "Shape of the power; 1 is Rayleigh." in listed.stdout
     schema = json.loads(wflsim(tmp_path / "site", tmp_path, "schema").stdout)
     kinds = [
         kind["properties"]["kind"]["const"] for kind in schema["$defs"]["algorithm"]["anyOf"][1:]
     ]
     assert "head_only" in kinds
-    wrong = wflsim(tmp_path / "site", tmp_path, "check", scenario, "--set", "channel.fading.m=0.1")
+    wrong = wflsim(tmp_path / "site", tmp_path, "check", scenario, "--set", "channel.fading.shape=0.1")
     assert wrong.returncode == 2
     assert "at least 0.5" in wrong.stderr

@@ -11,11 +11,13 @@ from typing import Any, get_type_hints
 
 import channel_models.catalog
 import optimizers.catalog
-from channel_models.fading import Fading
-from channel_models.geometry import Placement
-from channel_models.links import Link
-from channel_models.path_loss import PathLoss
-from channel_models.shadowing import Shadowing
+from channel_models.large_scale.path_loss import PathLoss
+from channel_models.large_scale.shadowing import Shadowing
+from channel_models.layouts.mobility import Mobility
+from channel_models.layouts.placements import Placement
+from channel_models.layouts.sites import Layout
+from channel_models.rates.links import Link
+from channel_models.small_scale.fading import Fading
 from optimizers.allocator import Allocator
 from wflsim.contracts import Algorithm, Compute, Data, Deadline, Engine, Model, Partition, Policy
 from wflsim.errors import UserError
@@ -59,7 +61,9 @@ FAMILY_OF: Mapping[type, str] = {
     Deadline: "deadline",
     Engine: "engine",
     Fading: "fading",
+    Layout: "layout",
     Link: "link",
+    Mobility: "mobility",
     Model: "model",
     Partition: "partition",
     PathLoss: "path_loss",

@@ -26,6 +26,8 @@ def resolve(target):
 def test_the_families_are_those_of_this_version():
     assert {family: set(kinds) for family, kinds in KINDS.items()} == {
         "placement": {"ring", "explicit"},
+        "layout": {"one_cell"},
+        "mobility": {"static"},
         "path_loss": {"log_distance", "uma"},
         "shadowing": {"log_normal", "none"},
         "fading": {"rayleigh", "rician", "none"},

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from channel_models.channel import Channel
-from channel_models.fading import NoFading, Rayleigh, Rician
-from channel_models.geometry import Ring
-from channel_models.path_loss import LogDistance, UrbanMacro
-from channel_models.shadowing import LogNormal, NoShadowing
+from channel_models.large_scale.path_loss import LogDistance
+from channel_models.large_scale.shadowing import LogNormal, NoShadowing
+from channel_models.large_scale.urban import UrbanMacro
+from channel_models.layouts.placements import Ring
+from channel_models.small_scale.fading import NoFading, Rayleigh, Rician
 
 CHANNELS = [
     Channel(),
@@ -19,7 +20,7 @@ CHANNELS = [
 
 
 def draw(*key) -> Callable[[str], np.random.Generator]:
-    purposes = ("path_loss", "shadowing", "fading")
+    purposes = ("mobility", "path_loss", "shadowing", "fading")
     return lambda purpose: np.random.default_rng(
         np.random.SeedSequence(1, spawn_key=(*key, purposes.index(purpose)))
     )
@@ -43,7 +44,9 @@ def test_without_chance_the_gain_is_the_path_loss():
 
 def test_shadowing_adds_to_the_loss():
     state = Channel().init(Ring().place(30, np.random.default_rng(1)), draw(0))
-    np.testing.assert_allclose(-10.0 * np.log10(state.gain), state.loss_db + state.shadowing_db)
+    np.testing.assert_allclose(
+        -10.0 * np.log10(state.gain), state.large.loss_db[:, 0] + state.shadowing_db[:, 0]
+    )
     assert state.shadowing_db.std() > 4.0
 
 

@@ -7,20 +7,27 @@ import numpy as np
 import pytest
 
 from channel_models.catalog import KINDS
-from channel_models.fading import Rayleigh
-from channel_models.geometry import Explicit, Ring
-from channel_models.links import Gap
-from channel_models.path_loss import LogDistance, UrbanMacro
-from channel_models.shadowing import LogNormal
+from channel_models.large_scale.path_loss import LogDistance
+from channel_models.large_scale.shadowing import LogNormal
+from channel_models.large_scale.urban import UrbanMacro
+from channel_models.layouts.mobility import Static
+from channel_models.layouts.placements import Explicit, Ring
+from channel_models.layouts.sites import Sites
+from channel_models.rates.links import Gap
+from channel_models.small_scale.fading import Rayleigh
 from channel_models.testing import (
     check_fading,
+    check_layout,
     check_link,
+    check_mobility,
     check_path_loss,
     check_placement,
     check_shadowing,
 )
 
 CHECKS = {
+    "layout": check_layout,
+    "mobility": check_mobility,
     "placement": check_placement,
     "path_loss": check_path_loss,
     "shadowing": check_shadowing,
@@ -52,15 +59,15 @@ def test_a_list_of_positions_conforms_at_its_own_length():
 class Loud(Rayleigh):
     """Power 2."""
 
-    def step(self, state, elapsed_s, rng):
-        state, h = super().step(state, elapsed_s, rng)
+    def step(self, state, around, elapsed_s, rng):
+        state, h = super().step(state, around, elapsed_s, rng)
         return state, np.sqrt(2.0) * h
 
 
 class ColumnWise(Rayleigh):
     """Draws antenna by antenna, so that a device more moves all others."""
 
-    def step(self, state, elapsed_s, rng):
+    def step(self, state, around, elapsed_s, rng):
         parts = rng.standard_normal((2, state.antennas, state.links)) * np.sqrt(0.5)
         return state, (parts[0] + 1j * parts[1]).T
 
@@ -71,9 +78,9 @@ class Mutating(Rayleigh):
     def init(self, links, antennas, rng):
         return {"extent": super().init(links, antennas, rng), "steps": 0}
 
-    def step(self, state, elapsed_s, rng):
+    def step(self, state, around, elapsed_s, rng):
         state["steps"] += 1
-        return state, super().step(state["extent"], elapsed_s, rng)[1]
+        return state, super().step(state["extent"], around, elapsed_s, rng)[1]
 
 
 @dataclass(frozen=True)
@@ -82,31 +89,31 @@ class Remembering(Rayleigh):
 
     own: np.random.Generator = field(default_factory=lambda: np.random.default_rng(1))
 
-    def step(self, state, elapsed_s, rng):
-        return super().step(state, elapsed_s, self.own)
+    def step(self, state, around, elapsed_s, rng):
+        return super().step(state, around, elapsed_s, self.own)
 
 
 class Flat(Rayleigh):
     """Forgets the antennas' axis."""
 
-    def step(self, state, elapsed_s, rng):
-        state, h = super().step(state, elapsed_s, rng)
+    def step(self, state, around, elapsed_s, rng):
+        state, h = super().step(state, around, elapsed_s, rng)
         return state, h[:, 0]
 
 
 class Real(Rayleigh):
     """Amplitudes without phase."""
 
-    def step(self, state, elapsed_s, rng):
-        state, h = super().step(state, elapsed_s, rng)
+    def step(self, state, around, elapsed_s, rng):
+        state, h = super().step(state, around, elapsed_s, rng)
         return state, np.abs(h)
 
 
 class Broken(Rayleigh):
     """Not a number for one device."""
 
-    def step(self, state, elapsed_s, rng):
-        state, h = super().step(state, elapsed_s, rng)
+    def step(self, state, around, elapsed_s, rng):
+        state, h = super().step(state, around, elapsed_s, rng)
         h[0] = np.nan
         return state, h
 
@@ -131,33 +138,44 @@ def test_bad_fading_is_found(model, sentence):
 class Rising(LogDistance):
     """Gains power with distance."""
 
-    def draw(self, distance_2d_m, rng):
-        links = super().draw(distance_2d_m, rng)
+    def large_scale(self, state, paths):
+        links = super().large_scale(state, paths)
         return replace(links, loss_db=200.0 - links.loss_db)
 
 
 class Jittered(LogDistance):
     """Draws for all devices from the last."""
 
-    def draw(self, distance_2d_m, rng):
-        links = super().draw(distance_2d_m, rng)
-        return replace(links, loss_db=links.loss_db + rng.random(len(distance_2d_m))[::-1])
+    def init(self, devices, sites, rng):
+        return rng.random((devices, sites))[::-1]
+
+    def large_scale(self, state, paths):
+        links = super().large_scale(None, paths)
+        return replace(links, loss_db=links.loss_db + state)
 
 
 class Scaling(LogDistance):
     """Turns the caller's metres into kilometres."""
 
-    def draw(self, distance_2d_m, rng):
-        distance_2d_m /= 1000.0
-        return super().draw(1000.0 * distance_2d_m, rng)
+    def large_scale(self, state, paths):
+        paths.position_m[:] /= 1000.0
+        return super().large_scale(state, paths)
 
 
 class Narrow(LogDistance):
     """A negative deviation."""
 
-    def draw(self, distance_2d_m, rng):
-        links = super().draw(distance_2d_m, rng)
+    def large_scale(self, state, paths):
+        links = super().large_scale(state, paths)
         return replace(links, sigma_db=-links.sigma_db)
+
+
+class Elsewhere(LogDistance):
+    """A condition that does not exist."""
+
+    def large_scale(self, state, paths):
+        links = super().large_scale(state, paths)
+        return replace(links, condition=links.condition + np.uint8(7))
 
 
 @pytest.mark.parametrize(
@@ -165,8 +183,9 @@ class Narrow(LogDistance):
     [
         (Rising(), "The mean loss must not fall as the distance grows"),
         (Jittered(), "losses of the first devices must be the same bits"),
-        (Scaling(), "the distances handed in must be the same bits"),
+        (Scaling(), "the positions handed in must be the same bits"),
         (Narrow(), "sigma_db must not be negative"),
+        (Elsewhere(), "condition must be IN_SIGHT"),
     ],
 )
 def test_bad_path_loss_is_found(model, sentence):
@@ -175,17 +194,18 @@ def test_bad_path_loss_is_found(model, sentence):
 
 
 class Biased(LogNormal):
-    """Adds a decibel on average."""
+    """Adds two decibels on average."""
 
-    def draw(self, sigma_db, rng):
-        return super().draw(sigma_db, rng) + 1.0
+    def step(self, state, large, paths, rng):
+        state, loss_db = super().step(state, large, paths, rng)
+        return state, loss_db + 2.0
 
 
 class Reversed(LogNormal):
     """Draws for the last device first."""
 
-    def draw(self, sigma_db, rng):
-        return super().draw(sigma_db, rng)[::-1]
+    def init(self, devices, sites, rng):
+        return super().init(devices, sites, rng)[::-1]
 
 
 @pytest.mark.parametrize(
@@ -198,6 +218,51 @@ class Reversed(LogNormal):
 def test_bad_shadowing_is_found(model, sentence):
     with pytest.raises(AssertionError, match=sentence):
         check_shadowing(model)
+
+
+class Wandering(Static):
+    """Steps by one draw for all devices, from the last."""
+
+    def step(self, state, elapsed_s, rng):
+        position_m = state + rng.random(state.shape)[::-1]
+        return position_m, position_m
+
+
+class Treadmill(Static):
+    """Moves the state that it was given."""
+
+    def step(self, state, elapsed_s, rng):
+        state += elapsed_s
+        return state, state
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        (Wandering(), "positions of the first devices must be the same bits"),
+        (Treadmill(), "the positions handed in must be the same bits"),
+    ],
+)
+def test_bad_mobility_is_found(model, sentence):
+    with pytest.raises(AssertionError, match=sentence):
+        check_mobility(model)
+
+
+@pytest.mark.parametrize(
+    ("sites", "sentence"),
+    [
+        (Sites(np.ones((1, 2)), np.zeros(1), np.zeros((1, 2))), "must stand at the origin"),
+        (Sites(np.zeros((1, 2)), np.zeros(0), np.zeros((1, 2))), "needs a site and a sector"),
+        (Sites(np.zeros((1, 2)), np.zeros(1), np.ones((1, 2))), "the first image must be the zero"),
+    ],
+)
+def test_a_bad_layout_is_found(sites, sentence):
+    class Odd:
+        def sites(self):
+            return sites
+
+    with pytest.raises(AssertionError, match=sentence):
+        check_layout(Odd())
 
 
 class TwoDraws(Ring):

@@ -1,26 +1,27 @@
 """A package of somebody else's: a fading, an allocator and an algorithm for wflsim, which it does not import."""
 
 from dataclasses import dataclass
+from math import gamma
 from typing import Annotated
 
 import numpy as np
 
 
 @dataclass(frozen=True)
-class Nakagami:
-    """Nakagami-m block fading: the power of every coefficient is Gamma with mean one.
+class Weibull:
+    """Weibull block fading: the power of every coefficient is Weibull with mean one.
 
     Attributes:
-        m: Shape; 1 is Rayleigh.
+        shape: Shape of the power; 1 is Rayleigh.
     """
 
-    m: Annotated[float, ("least", 0.5)] = 2.0
+    shape: Annotated[float, ("least", 0.5)] = 2.0
 
     def init(self, links, antennas, rng):
         return (links, antennas)
 
-    def step(self, state, elapsed_s, rng):
-        power = rng.gamma(self.m, 1 / self.m, state)
+    def step(self, state, around, elapsed_s, rng):
+        power = rng.weibull(self.shape, state) / gamma(1 + 1 / self.shape)
         return state, np.sqrt(power) * np.exp(2j * np.pi * rng.random(state))
 
 

@@ -70,7 +70,7 @@ def test_a_plugin_adds_a_name(plugin):
 
 def test_a_plugin_never_replaces_a_name(plugin):
     plugin("rayleigh", "mine:Mine")
-    with pytest.raises(PluginError, match=r"taken by channel_models\.fading:Rayleigh"):
+    with pytest.raises(PluginError, match=r"taken by channel_models\.small_scale\.fading:Rayleigh"):
         kinds("fading")
 
 

@@ -212,7 +212,7 @@ def test_the_channel_is_told_how_long_the_round_took(tiny):
         def init(self, links, antennas, rng):
             return (links, antennas)
 
-        def step(self, state, elapsed_s, rng):
+        def step(self, state, around, elapsed_s, rng):
             told.append(elapsed_s)
             return state, np.ones(state)
 

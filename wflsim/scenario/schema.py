@@ -6,8 +6,8 @@ from functools import partial
 from typing import Annotated, Any
 
 from channel_models.channel import Channel
-from channel_models.geometry import Placement, Ring
-from channel_models.links import Link, Shannon
+from channel_models.layouts.placements import Placement, Ring
+from channel_models.rates.links import Link, Shannon
 from channel_models.units import Count, Decibel, Positive, noise_w_per_hz
 from optimizers.allocator import Allocator
 from wflsim.catalog import component

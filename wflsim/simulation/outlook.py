@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from channel_models.channel import Links
-from channel_models.geometry import distance_2d_m
-from channel_models.links import rate_bps
+from channel_models.layouts.geometry import distance_2d_m
+from channel_models.rates.links import rate_bps
 from channel_models.units import linear_to_db, watt_to_dbm
 from optimizers.certificate import Certificate
 from wflsim.contracts import FloatArray, Turn

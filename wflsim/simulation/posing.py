@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from channel_models.channel import Links
-from channel_models.links import rate_bps
+from channel_models.rates.links import rate_bps
 from channel_models.units import dbm_to_watt
 from optimizers.certificate import Allocation
 from optimizers.least_latency import least_latency

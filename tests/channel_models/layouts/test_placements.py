@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from channel_models.geometry import Explicit, Ring, distance_2d_m, distance_3d_m
+from channel_models.layouts.geometry import distance_2d_m, distance_3d_m
+from channel_models.layouts.placements import Explicit, Ring
 
 
 def test_a_ring_is_uniform_in_area():

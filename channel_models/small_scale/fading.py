@@ -8,6 +8,21 @@ import numpy as np
 from channel_models.units import ComplexArray, Decibel, FloatArray, db_to_linear
 
 
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """What fading may ask about K links.
+
+    Attributes:
+        bearing_rad: Direction of the device from the broadside of the base station's array, in rad, shape (K,).
+        k_factor_db: Power of the path in sight over that of all others, −inf out of sight, shape (K,); None if unknown.
+        delay_spread_s: Root mean square spread of the paths' delays, shape (K,); None if unknown.
+    """
+
+    bearing_rad: FloatArray
+    k_factor_db: FloatArray | None = None
+    delay_spread_s: FloatArray | None = None
+
+
 class Fading(Protocol):
     """A random process of coefficients; its state is opaque to the caller and never mutated."""
 
@@ -16,7 +31,7 @@ class Fading(Protocol):
         ...
 
     def step(
-        self, state: Any, elapsed_s: float, rng: np.random.Generator
+        self, state: Any, around: Surroundings, elapsed_s: float, rng: np.random.Generator
     ) -> tuple[Any, ComplexArray]:
         """Return the state after some seconds and the coefficients then, shape (K, M), of unit mean power."""
         ...
@@ -43,7 +58,7 @@ class Rayleigh:
         Tse and Viswanath, Fundamentals of Wireless Communication, section 2.4.2 [S].
 
     >>> fading, rng = Rayleigh(), np.random.default_rng(1)
-    >>> state, h = fading.step(fading.init(3, 8, rng), 1.0, rng)
+    >>> state, h = fading.step(fading.init(3, 8, rng), Surroundings(np.zeros(3)), 1.0, rng)
     >>> h.shape
     (3, 8)
     """
@@ -53,7 +68,7 @@ class Rayleigh:
         return Extent(links, antennas)
 
     def step(
-        self, state: Extent, elapsed_s: float, rng: np.random.Generator
+        self, state: Extent, around: Surroundings, elapsed_s: float, rng: np.random.Generator
     ) -> tuple[Extent, ComplexArray]:
         """Return the same state and fresh coefficients, shape (K, M)."""
         return state, _complex_normal((state.links, state.antennas), rng)
@@ -85,7 +100,7 @@ class Rician:
         mean of K in sight in an urban macro cell, 3GPP TR 38.901, Table 7.5-6 [S].
 
     >>> fading, rng = Rician(k_db=200.0), np.random.default_rng(1)
-    >>> state, h = fading.step(fading.init(1, 2, rng), 1.0, rng)
+    >>> state, h = fading.step(fading.init(1, 2, rng), Surroundings(np.zeros(1)), 1.0, rng)
     >>> abs(h).round(6)
     array([[1., 1.]])
     """
@@ -98,7 +113,7 @@ class Rician:
         return Specular(np.exp(1j * phase)[:, None] * _linear_array(bearing, antennas))
 
     def step(
-        self, state: Specular, elapsed_s: float, rng: np.random.Generator
+        self, state: Specular, around: Surroundings, elapsed_s: float, rng: np.random.Generator
     ) -> tuple[Specular, ComplexArray]:
         """Return the same state and coefficients with fresh scatter, shape (K, M)."""
         k = db_to_linear(self.k_db)
@@ -110,7 +125,7 @@ class Rician:
 class NoFading:
     """Every coefficient is one: the gain of a link is that of its path loss and shadowing.
 
-    >>> NoFading().step(Extent(1, 2), 1.0, np.random.default_rng(1))[1]
+    >>> NoFading().step(Extent(1, 2), Surroundings(np.zeros(1)), 1.0, np.random.default_rng(1))[1]
     array([[1.+0.j, 1.+0.j]])
     """
 
@@ -119,7 +134,7 @@ class NoFading:
         return Extent(links, antennas)
 
     def step(
-        self, state: Extent, elapsed_s: float, rng: np.random.Generator
+        self, state: Extent, around: Surroundings, elapsed_s: float, rng: np.random.Generator
     ) -> tuple[Extent, ComplexArray]:
         """Return the same state and ones, shape (K, M); nothing is drawn."""
         return state, np.ones((state.links, state.antennas), dtype=np.complex128)

@@ -1,4 +1,4 @@
-"""Geometry: where devices stand around the base station, and how far that is."""
+"""Placements: where devices stand around the base station at the origin."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -69,25 +69,3 @@ class Explicit:
                 f"positions_m lists {len(self.positions_m)} positions, but the scenario has {devices} devices"
             )
         return np.array(self.positions_m, dtype=np.float64).reshape(devices, 2)
-
-
-def distance_2d_m(positions_m: FloatArray) -> FloatArray:
-    """Return the distance to the base station along the ground in m, shape (K,), from positions of shape (K, 2).
-
-    >>> distance_2d_m(np.array([[30.0, 40.0]]))
-    array([50.])
-    """
-    return np.asarray(np.hypot(positions_m[:, 0], positions_m[:, 1]), dtype=np.float64)
-
-
-def distance_3d_m(ground_m: FloatArray, height_difference_m: float) -> FloatArray:
-    """Return the distance between two antennas in m, shape (K,).
-
-    Args:
-        ground_m: Distance along the ground, shape (K,).
-        height_difference_m: Height of the base station above the device.
-
-    >>> distance_3d_m(np.array([30.0]), 40.0)
-    array([50.])
-    """
-    return np.asarray(np.hypot(ground_m, height_difference_m), dtype=np.float64)

@@ -1,11 +1,15 @@
 """Path loss, against the values that ns-3 and Sionna agree on, and against what every loss obeys."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from channel_models.path_loss import LogDistance, UrbanMacro
+from channel_models.large_scale.path_loss import LogDistance
+from channel_models.large_scale.urban import UrbanMacro
+from channel_models.layouts.geometry import paths_between
 
 DISTANCES = (10.0, 100.0, 1000.0, 5000.0)
 UMA_5_GHZ = {
@@ -19,8 +23,18 @@ CASES = [
 ]
 
 
+def east(*distances_m):
+    """Return devices at these distances to the east of one site."""
+    return paths_between(np.array([(d, 0.0) for d in distances_m]), np.zeros((1, 2)))
+
+
+def links(model, *distances_m, seed=1):
+    state = model.init(len(distances_m), 1, np.random.default_rng(seed))
+    return model.large_scale(state, east(*distances_m))
+
+
 def loss_db(model, *distances_m):
-    return model.draw(np.array(distances_m), np.random.default_rng(1)).loss_db
+    return links(model, *distances_m).loss_db[:, 0]
 
 
 def test_every_urban_macro_case_is_run():
@@ -69,8 +83,7 @@ def test_no_link_out_of_sight_loses_less_than_one_in_sight():
 
 
 def test_random_sight_takes_the_loss_and_deviation_of_each_link():
-    distances = np.full(200, 60.0)
-    drawn = UrbanMacro().draw(distances, np.random.default_rng(4))
+    drawn = links(UrbanMacro(), *np.full(200, 60.0), seed=4)
     clear = loss_db(UrbanMacro(line_of_sight="always"), 60.0)[0]
     hidden = loss_db(UrbanMacro(line_of_sight="never"), 60.0)[0]
     assert 0 < drawn.line_of_sight.sum() < 200
@@ -86,8 +99,8 @@ def test_log_distance_values(distance_m, expected_db):
 
 
 def test_log_distance_says_its_deviation_and_no_sight():
-    drawn = LogDistance(sigma_db=7.0).draw(np.array([50.0, 60.0]), np.random.default_rng(1))
-    np.testing.assert_array_equal(drawn.sigma_db, [7.0, 7.0])
+    drawn = links(LogDistance(sigma_db=7.0), 50.0, 60.0)
+    np.testing.assert_array_equal(drawn.sigma_db, [[7.0], [7.0]])
     assert not drawn.line_of_sight.any()
 
 
@@ -95,14 +108,16 @@ def test_log_distance_says_its_deviation_and_no_sight():
 @pytest.mark.parametrize("distance_m", [-3.0, np.nan, np.inf])
 def test_impossible_distances_are_named(model, distance_m):
     with pytest.raises(
-        ValueError, match=rf"^distance_2d_m must be finite .*got {distance_m} for device 1$"
+        ValueError, match=rf"^ground_m must be finite .*got {distance_m} for device 1, site 0$"
     ):
-        loss_db(model, 100.0, distance_m)
+        model.large_scale(
+            np.zeros((2, 1)), replace(east(100.0, 1.0), ground_m=np.array([[100.0], [distance_m]]))
+        )
 
 
 def test_right_below_the_mast_only_a_model_with_heights_has_a_loss():
     assert np.isfinite(loss_db(UrbanMacro(), 0.0)).all()
-    with pytest.raises(ValueError, match=r"above 0, got 0\.0 for device 0"):
+    with pytest.raises(ValueError, match=r"above 0, got 0\.0 for device 0, site 0"):
         loss_db(LogDistance(), 0.0)
 
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from channel_models.line_of_sight import uma_line_of_sight_probability
-from channel_models.path_loss import UrbanMacro
+from channel_models.large_scale.line_of_sight import uma_line_of_sight_probability
+from channel_models.large_scale.urban import UrbanMacro
+from channel_models.layouts.geometry import paths_between
 
 DISTANCES = np.array([20.0, 50.0, 100.0, 200.0, 500.0])
 REFERENCE = {
@@ -35,7 +36,9 @@ def test_sight_is_lost_with_distance():
 @pytest.mark.parametrize("distance_m", DISTANCES)
 def test_the_fraction_drawn_is_the_probability(distance_m):
     links = 40_000
-    drawn = UrbanMacro().draw(np.full(links, distance_m), np.random.default_rng(3)).line_of_sight
+    paths = paths_between(np.tile([distance_m, 0.0], (links, 1)), np.zeros((1, 2)))
+    state = UrbanMacro().init(links, 1, np.random.default_rng(3))
+    drawn = UrbanMacro().large_scale(state, paths).line_of_sight
     probability = uma_line_of_sight_probability(np.array([distance_m]))[0]
     deviation = np.sqrt(probability * (1.0 - probability) / links)
     assert abs(drawn.mean() - probability) < 3.0 * deviation

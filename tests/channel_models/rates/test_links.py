@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from channel_models.links import Gap, Shannon, rate_bps
+from channel_models.rates.links import Gap, Shannon, rate_bps
 
 NOISE = 2e-20
 bandwidths = st.floats(1.0, 1e9)

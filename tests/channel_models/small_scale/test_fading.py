@@ -4,17 +4,18 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
-from channel_models.fading import NoFading, Rayleigh, Rician
-from channel_models.receivers import broadcast_gain, mrc_gain
+from channel_models.rates.receivers import broadcast_gain, mrc_gain
+from channel_models.small_scale.fading import NoFading, Rayleigh, Rician, Surroundings
 
 LINKS = 100_000
+AROUND = Surroundings(np.zeros(1))
 ERGODIC_10_DB = {1: 2.906515, 4: 5.181077, 8: 6.250324}
 OUTAGE = {(10.0, 1): 0.0951626, (100.0, 1): 0.00995017, (10.0, 2): 0.00467884}
 
 
 def coefficients(model, links, antennas, seed=8):
     setup, rng = np.random.default_rng(seed), np.random.default_rng(seed + 1)
-    return model.step(model.init(links, antennas, setup), 1.0, rng)[1]
+    return model.step(model.init(links, antennas, setup), AROUND, 1.0, rng)[1]
 
 
 @pytest.mark.parametrize("antennas", ERGODIC_10_DB)
@@ -64,8 +65,8 @@ def test_rayleigh_is_circular_and_white():
 
 def test_rayleigh_forgets_between_steps():
     rng = np.random.default_rng(9)
-    state, first = Rayleigh().step(Rayleigh().init(LINKS, 1, rng), 1.0, rng)
-    _, second = Rayleigh().step(state, 1.0, rng)
+    state, first = Rayleigh().step(Rayleigh().init(LINKS, 1, rng), AROUND, 1.0, rng)
+    _, second = Rayleigh().step(state, AROUND, 1.0, rng)
     assert abs(np.vdot(first, second)) / LINKS < 4.0 / np.sqrt(LINKS)
 
 
@@ -81,8 +82,8 @@ def test_rician_power_varies_as_its_factor_says(k_db):
 def test_the_path_in_sight_is_a_plane_wave_that_stays():
     model, rng = Rician(k_db=200.0), np.random.default_rng(10)
     state = model.init(4, 6, rng)
-    state, first = model.step(state, 1.0, rng)
-    _, second = model.step(state, 1.0, rng)
+    state, first = model.step(state, AROUND, 1.0, rng)
+    _, second = model.step(state, AROUND, 1.0, rng)
     turn = first[:, 1:] / first[:, :-1]
     np.testing.assert_allclose(first, second, atol=1e-8)
     np.testing.assert_allclose(np.abs(first), 1.0, atol=1e-8)

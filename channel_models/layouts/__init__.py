@@ -1,0 +1,1 @@
+"""Layouts: where base stations and devices stand, how they are placed and how they move."""

@@ -1,0 +1,1 @@
+"""Rates: what gains carry, from receivers and interference to bits, errors and repeats."""

@@ -1,0 +1,1 @@
+"""Small scale: many antennas and many paths, coefficients that vary over a wavelength and a coherence time."""
