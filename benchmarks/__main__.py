@@ -8,6 +8,9 @@ import click
 NAMES = {
     "quickstart": "The claims of the quickstart scenario: deadlines, accuracy, time to accuracy.",
     "startup": "How long the command line takes to answer, beside bare Python.",
+    "channels": "A refresh of the radio beside its floor, bytes a device, a calibration drop.",
+    "calibration": "Coupling gain and geometry of whole networks beside the medians of 3GPP's companies.",
+    "sionna": "A step of fading by Sionna, drawn and read again, beside ours; needs the extra.",
     "engine": "A cohort trained as one, beside one device after another.",
 }
 

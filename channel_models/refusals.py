@@ -23,7 +23,7 @@ def refuse(
         name: Name of the quantity, as its caller writes it.
         values: What was handed in, any shape.
         allowed: Where the rule holds, of the shape of the values.
-        rule: What the values must be.
+        rule: What the values must be besides finite, if anything.
         axes: What an index counts, axis by axis.
 
     >>> refuse("ground_m", np.array([1.0, -2.0]), np.array([True, False]), "at least 0")
@@ -38,7 +38,7 @@ def refuse(
     index = np.unravel_index(int(np.argmax(refused)), array.shape)
     where = ", ".join(f"{axis} {at}" for axis, at in zip(axes, index, strict=False))
     raise ValueError(
-        f"{name} must be finite and {rule}, got {array[index]}{' for ' if where else ''}{where}"
+        f"{name} must be finite{' and ' if rule else ''}{rule}, got {array[index]}{' for ' if where else ''}{where}"
     )
 
 
@@ -56,7 +56,7 @@ def refuse_positions(position_m: FloatArray) -> None:
     """Raise ValueError unless positions have shape (K, 2) and are finite."""
     if position_m.ndim != 2 or position_m.shape[1] != 2:
         raise ValueError(f"position_m must have shape (K, 2), got {position_m.shape}")
-    refuse("position_m", position_m, np.isfinite(position_m), "in m", axes=("device", "axis"))
+    refuse("position_m", position_m, np.isfinite(position_m), "", axes=("device", "axis"))
 
 
 def refuse_count(name: str, count: int) -> None:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 ComplexArray = npt.NDArray[np.complex128]
 BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
 
 # Bounds of a field: `above` and `below` exclude the number, `least` and `most` include it.
 Positive = Annotated[float, ("above", 0.0)]

@@ -6,14 +6,17 @@ from wflsim.catalog import FAMILY_OF
 from wflsim.cli.listing import kind_rows
 from wflsim.records.columns import TABLES
 
+ROOT = Path(__file__).parents[1]
+
 
 def write(folder: Path) -> None:
-    """Write a page of all kinds and a page of all columns."""
+    """Write a page of all kinds, one of all columns, and the table of the calibration as it was run last."""
     folder.mkdir(exist_ok=True)
     (folder / "kinds.md").write_text("\n".join(["# Kinds", "", *_kinds()]) + "\n", encoding="utf-8")
     (folder / "columns.md").write_text(
         "\n".join(["# Columns", "", *_columns()]) + "\n", encoding="utf-8"
     )
+    (folder / "calibration.md").write_text("\n".join(_calibration()) + "\n", encoding="utf-8")
 
 
 def _kinds() -> list[str]:
@@ -30,6 +33,20 @@ def _kinds() -> list[str]:
                 ]
                 lines.append("")
     return lines
+
+
+def _calibration() -> list[str]:
+    lines = (ROOT / "benchmarks/results/calibration.txt").read_text("utf-8").splitlines()
+    rows = [line.split() for line in lines if " 6 GHz " in line]
+    header = ("network", "curve", "percentile", "ours [dB]", "3GPP [dB]", "difference [dB]")
+    return [
+        f"| {' | '.join(header)} |",
+        f"|{'---|' * len(header)}",
+        *(
+            f"| {name} | {curve} | {percent} % | {' | '.join(db)} |"
+            for name, _, _, curve, percent, _, *db in rows
+        ),
+    ]
 
 
 def _columns() -> list[str]:

@@ -101,6 +101,8 @@ def test_an_outside_package_adds_a_fading_an_allocator_and_an_algorithm(tmp_path
         kind["properties"]["kind"]["const"] for kind in schema["$defs"]["algorithm"]["anyOf"][1:]
     ]
     assert "head_only" in kinds
-    wrong = wflsim(tmp_path / "site", tmp_path, "check", scenario, "--set", "channel.fading.shape=0.1")
+    wrong = wflsim(
+        tmp_path / "site", tmp_path, "check", scenario, "--set", "channel.fading.shape=0.1"
+    )
     assert wrong.returncode == 2
     assert "at least 0.5" in wrong.stderr

@@ -74,6 +74,9 @@ def test_benchmarks_are_listed():
     assert [line.split()[0] for line in done.stdout.splitlines()] == [
         "quickstart",
         "startup",
+        "channels",
+        "calibration",
+        "sionna",
         "engine",
     ]
 

@@ -16,7 +16,13 @@ from channel_models.large_scale.shadowing import Shadowing
 from channel_models.layouts.mobility import Mobility
 from channel_models.layouts.placements import Placement
 from channel_models.layouts.sites import Layout
+from channel_models.rates.block_errors import BlockErrors
+from channel_models.rates.estimation import Estimation
+from channel_models.rates.interference import Interference
 from channel_models.rates.links import Link
+from channel_models.small_scale.correlation import Correlation
+from channel_models.small_scale.doppler import Doppler
+from channel_models.small_scale.elements import Element
 from channel_models.small_scale.fading import Fading
 from optimizers.allocator import Allocator
 from wflsim.contracts import Algorithm, Compute, Data, Deadline, Engine, Model, Partition, Policy
@@ -56,11 +62,17 @@ KINDS: Mapping[str, Mapping[str, str]] = {
 FAMILY_OF: Mapping[type, str] = {
     Algorithm: "algorithm",
     Allocator: "allocator",
+    BlockErrors: "block_errors",
     Compute: "compute",
+    Correlation: "correlation",
     Data: "data",
     Deadline: "deadline",
+    Doppler: "doppler",
+    Element: "element",
     Engine: "engine",
+    Estimation: "estimation",
     Fading: "fading",
+    Interference: "interference",
     Layout: "layout",
     Link: "link",
     Mobility: "mobility",

@@ -37,18 +37,19 @@ def paths_between(
     array([[50.]])
     """
     refuse_positions(position_m)
-    shape = (len(position_m), len(site_m))
-    nearest_m = np.full(shape, np.inf)
-    line_m = np.empty((2, *shape))
-    for image in np.zeros((1, 2)) if image_m is None else image_m:
-        east_m = position_m[:, :1] - (site_m[:, 0] + image[0])
-        north_m = position_m[:, 1:] - (site_m[:, 1] + image[1])
-        length_m = np.hypot(east_m, north_m)
-        nearer = length_m < nearest_m
-        np.copyto(nearest_m, length_m, where=nearer)
-        np.copyto(line_m[0], east_m, where=nearer)
-        np.copyto(line_m[1], north_m, where=nearer)
-    return Paths(position_m, nearest_m, np.arctan2(line_m[1], line_m[0]))
+    images = np.zeros((1, 2)) if image_m is None else image_m
+    east_m, north_m = _lines(position_m, site_m + images[0])
+    for image in images[1:]:
+        east, north = _lines(position_m, site_m + image)
+        nearer = east**2 + north**2 < east_m**2 + north_m**2
+        np.copyto(east_m, east, where=nearer)
+        np.copyto(north_m, north, where=nearer)
+    return Paths(position_m, np.hypot(east_m, north_m), np.arctan2(north_m, east_m))
+
+
+def _lines(position_m: FloatArray, site_m: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return how far east and how far north of each site each device is in m, both of shape (K, S)."""
+    return position_m[:, :1] - site_m[:, 0], position_m[:, 1:] - site_m[:, 1]
 
 
 def distance_2d_m(position_m: FloatArray) -> FloatArray:

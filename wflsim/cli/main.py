@@ -1,6 +1,7 @@
 """The entry point: a group whose commands are imported when they are called, so that help is quick."""
 
 import sys
+import warnings
 from importlib import import_module
 from typing import Any
 
@@ -22,6 +23,10 @@ COMMANDS = {
     "schema": (
         "wflsim.cli.schema",
         "Print the JSON Schema of a scenario, for completion in editors.",
+    ),
+    "calibrate": (
+        "wflsim.cli.calibrate",
+        "Hold the radio against the curves that 3GPP's companies agreed on.",
     ),
     "init": ("wflsim.cli.init", "Write a commented scenario to start from."),
 }
@@ -47,12 +52,18 @@ class LateGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; what the user can mend is printed as it is, with exit code 2."""
+        """Run a command; warnings are told in a line, and what the user can mend as it is, with exit code 2."""
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = _tell
+                return super().invoke(ctx)
         except UserError as error:
             click.echo(str(error), err=True)
             ctx.exit(2)
+
+
+def _tell(message: Warning | str, *_: Any, **__: Any) -> None:
+    click.echo(f"warning: {message}", err=True)
 
 
 @click.group(cls=LateGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -26,7 +26,7 @@ class Plan:
     """What every participant is going to do, decided before the round is played.
 
     Attributes:
-        broadcast_s: Length of the server's message.
+        broadcast_s: Length of the pilots and the server's message.
         compute_s: Computing time of each participant, shape (K,).
         upload_s: Time on the air of each participant, shape (K,).
         deadline_s: Length that the round may have; infinity for none.

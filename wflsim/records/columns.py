@@ -96,7 +96,7 @@ CLIENTS = (
     Column("power_w", "W", "float64", "Transmit power granted."),
     Column("rate_bps", "bit/s", "float64", "Uplink rate."),
     Column("up_bits", "bit", "float64", "Size of the device's message."),
-    Column("broadcast_s", "s", "float64", "Time spent receiving."),
+    Column("broadcast_s", "s", "float64", "Time spent receiving, pilots before included."),
     Column("compute_s", "s", "float64", "Time spent computing."),
     Column("upload_s", "s", "float64", "Time spent sending."),
     Column("wait_s", "s", "float64", "Time spent waiting for the round to end."),

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import AfterValidator, BeforeValidator, Field
 
 UNITS = {
-    "_hz": "Hz", "_ghz": "GHz", "_m": "m", "_s": "s", "_db": "dB", "_dbm": "dBm", "_w": "W", "_j": "J",
+    "_m_s": "m/s", "_bps": "bit/s", "_hz": "Hz", "_ghz": "GHz", "_m": "m", "_s": "s", "_ns": "ns", "_db": "dB", "_dbi": "dBi",
+    "_dbm": "dBm", "_w": "W", "_j": "J", "_deg": "degrees",
 }  # fmt: skip
 WORDS = {"above": "above", "least": "at least", "below": "below", "most": "at most"}
 PYDANTIC = {"above": "gt", "least": "ge", "below": "lt", "most": "le", "pattern": "pattern"}

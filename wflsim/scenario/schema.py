@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from channel_models.channel import Channel
 from channel_models.layouts.placements import Placement, Ring
+from channel_models.rates.estimation import Estimation, Perfect
 from channel_models.rates.links import Link, Shannon
 from channel_models.units import Count, Decibel, Positive, noise_w_per_hz
 from optimizers.allocator import Allocator
@@ -60,6 +61,7 @@ class Radio:
         downlink_dbm: Power of the base station.
         downlink_bandwidth_hz: Bandwidth of the broadcast.
         link: What a gain carries.
+        estimation: How the base station comes to know its channels.
     """
 
     bandwidth_hz: Positive
@@ -67,6 +69,7 @@ class Radio:
     downlink_dbm: Decibel = 43.0
     downlink_bandwidth_hz: Positive = 10e6
     link: Link = field(default_factory=Shannon)
+    estimation: Estimation = field(default_factory=Perfect)
 
     @property
     def noise_w_per_hz(self) -> float:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from channel_models.channel import Links
 from wflsim.contracts import Exchange, FloatArray, Turn, Updates
 from wflsim.errors import UserError
 from wflsim.learning.cohort import Cohort
@@ -16,7 +15,8 @@ from wflsim.network.round import play
 from wflsim.network.timeline import NANOSECONDS
 from wflsim.records.report import Played, Report
 from wflsim.scenario.schema import System
-from wflsim.simulation.posing import plan_of, pose
+from wflsim.simulation.air import Sensed, sense
+from wflsim.simulation.posing import answer, plan_of, pose
 from wflsim.simulation.setting import Setting
 
 
@@ -49,12 +49,13 @@ class Stage:
                     channel, elapsed_s, streams.at(round_)
                 )
                 sensed_ns = now_ns
-                games, state = self._round(round_, links, now_ns, state)
+                sensed = sense(links, self.setting.world.radio, streams.at(round_))
+                games, state = self._round(round_, sensed, now_ns, state)
                 now_ns = games[-1].timeline.end_ns
                 yield Report(round_, links, games, self._scores(state, round_), state)
 
     def _round(
-        self, round_: int, links: Links, now_ns: int, state: Any
+        self, round_: int, sensed: Sensed, now_ns: int, state: Any
     ) -> tuple[tuple[Played, ...], Any]:
         """Play the exchanges of a round, one after another; return them and the state after the last."""
         games: list[Played] = []
@@ -65,20 +66,19 @@ class Stage:
             )
             if exchange is None:
                 break
-            game = self._play(exchange, links, now_ns, turn)
+            game = self._play(exchange, sensed, now_ns, turn)
             now_ns, state = game.timeline.end_ns, self._learn(game, state, turn)
             games.append(game)
         if not games:
             raise UserError(f"round {round_}: the algorithm plans no exchange; plan at least one")
         return tuple(games), state
 
-    def _play(self, exchange: Exchange, links: Links, now_ns: int, turn: Turn) -> Played:
+    def _play(self, exchange: Exchange, sensed: Sensed, now_ns: int, turn: Turn) -> Played:
         devices = self.setting.devices
-        posed = pose(exchange, links, devices, self.setting.world.radio, self.system.deadline)
-        allocation = self.system.allocator.allocate(posed.problem, turn.draw("allocator"))
-        plan, keep = plan_of(exchange, posed, allocation, devices)
+        posed = pose(exchange, sensed, devices, self.setting.world.radio, self.system.deadline)
+        posed, allocation = answer(posed, self.system.allocator, lambda: turn.draw("allocator"))
+        plan, keep, rate_bps = plan_of(exchange, posed, allocation, devices)
         timeline = play(now_ns, plan, self.system.policy)
-        rate_bps = posed.problem.rate_bps(allocation.bandwidth_hz, allocation.power_w)
         return Played(exchange, posed.dense_s, allocation, rate_bps, keep, plan, timeline)
 
     def _learn(self, game: Played, state: Any, turn: Turn) -> Any:

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from channel_models.channel import Links
-from channel_models.layouts.geometry import distance_2d_m
-from channel_models.rates.links import rate_bps
 from channel_models.units import linear_to_db, watt_to_dbm
 from optimizers.certificate import Certificate
 from wflsim.contracts import FloatArray, Turn
 from wflsim.errors import UserError
 from wflsim.scenario.schema import System
-from wflsim.simulation.posing import plan_of, pose
+from wflsim.simulation.air import Sensed, sense
+from wflsim.simulation.posing import answer, plan_of, pose
 from wflsim.simulation.setting import Setting
 
 DRAWS = 64
@@ -33,11 +32,11 @@ class Budget:
 
     Attributes:
         distance_m: Distance from the base station.
-        loss_db: Path loss and shadowing.
+        loss_db: Path loss and shadowing, less the gain of the antenna's pattern.
         power_dbm: Limit of transmit power.
         array_db: Mean gain of combining all antennas.
-        noise_dbm: Noise in an equal share of the bandwidth.
-        snr_db: Signal-to-noise ratio at the mean gain.
+        noise_dbm: Noise and other cells in an equal share of the bandwidth.
+        snr_db: Ratio of the signal to them at the mean gain.
         rate_bps: Expected rate, the mean over draws of the fading.
     """
 
@@ -83,32 +82,47 @@ class Outlook:
         return self.length_s <= self.deadline_s * (1 + 1e-9)
 
 
-def mean_links(setting: Setting) -> Links:
-    """Return the links with fading at its mean power on every antenna."""
-    gain = setting.channel.gain
-    amplitude = np.sqrt(gain)[:, None] * np.ones(setting.world.channel.antennas)
-    return Links(large_scale_gain=gain, antenna_gain=amplitude.astype(complex))
+def draws(setting: Setting) -> list[Sensed]:
+    """Return the links of some rounds in which no time passes."""
+    radio, state, drawn = setting.world.radio, setting.channel, []
+    for draw in range(DRAWS):
+        streams = setting.streams.at(draw)
+        state, links = setting.world.channel.step(state, 0.0, streams)
+        drawn.append(sense(links, radio, streams))
+    return drawn
+
+
+def mean_links(setting: Setting) -> Sensed:
+    """Return the links with fading at its mean power on every antenna, and the mean of what other cells add."""
+    gain, drawn = setting.channel.gain, [one.links for one in draws(setting)]
+    mean = Links(
+        large_scale_gain=gain,
+        fading=np.ones((len(gain), setting.world.channel.antennas), dtype=complex),
+        uplink_interference_w_per_hz=np.mean(
+            [links.uplink_interference_w_per_hz for links in drawn], axis=0
+        ),
+        downlink_interference_w_per_hz=np.mean(
+            [links.downlink_interference_w_per_hz for links in drawn], axis=0
+        ),
+    )
+    return sense(mean, setting.world.radio, setting.streams.at())
 
 
 def budget(setting: Setting) -> Budget:
     """Return the link budget of every device."""
     radio, power_w = setting.world.radio, setting.devices.power_max_w
-    links = mean_links(setting)
-    share_hz = radio.bandwidth_hz / len(power_w)
-    noise_w = radio.noise_w_per_hz * share_hz
-    state, rates = setting.channel, []
-    for draw in range(DRAWS):
-        state, drawn = setting.world.channel.step(state, 0.0, setting.streams.at(draw))
-        rates.append(
-            rate_bps(share_hz, power_w, drawn.uplink_gain, radio.noise_w_per_hz, radio.link.snr_gap)
-        )
+    sensed, everyone = mean_links(setting), np.arange(len(power_w))
+    uplink = sensed.uplink(radio, everyone)
+    share_hz = np.full_like(power_w, radio.bandwidth_hz / len(power_w))
+    noise_w = uplink.noise_w_per_hz * share_hz
+    rates = [one.uplink(radio, everyone).rate_bps(share_hz, power_w) for one in draws(setting)]
     return Budget(
-        distance_m=distance_2d_m(setting.devices.position_m),
-        loss_db=-linear_to_db(links.large_scale_gain),
+        distance_m=setting.channel.paths.ground_m[:, 0],
+        loss_db=-linear_to_db(sensed.links.large_scale_gain),
         power_dbm=watt_to_dbm(power_w),
-        array_db=linear_to_db(links.uplink_gain / links.large_scale_gain),
-        noise_dbm=np.full_like(power_w, watt_to_dbm(noise_w)),
-        snr_db=linear_to_db(power_w * links.uplink_gain / noise_w),
+        array_db=linear_to_db(uplink.gain / sensed.links.large_scale_gain),
+        noise_dbm=watt_to_dbm(noise_w),
+        snr_db=linear_to_db(power_w * uplink.gain / noise_w),
         rate_bps=np.mean(rates, axis=0),
     )
 
@@ -122,8 +136,8 @@ def outlook(setting: Setting, system: System) -> Outlook:
     posed = pose(
         exchange, mean_links(setting), setting.devices, setting.world.radio, system.deadline
     )
-    allocation = system.allocator.allocate(posed.problem, turn.draw("allocator"))
-    plan, keep = plan_of(exchange, posed, allocation, setting.devices)
+    posed, allocation = answer(posed, system.allocator, lambda: turn.draw("allocator"))
+    plan, keep, _ = plan_of(exchange, posed, allocation, setting.devices)
     finish_s = plan.broadcast_s + plan.compute_s + plan.upload_s
     late = finish_s > plan.deadline_s * (1 + 1e-9)
     held = zip(late, allocation.certificate.active, strict=True)

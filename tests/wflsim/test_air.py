@@ -1,0 +1,198 @@
+"""What links really carry, and whether a plan made with a gap comes true on them."""
+
+import numpy as np
+import pytest
+
+from channel_models.rates.links import FiniteBlocklength, Gap, Outage, Shannon, rate_bps
+from channel_models.rates.mcs import Mcs
+from wflsim.contracts import Turn
+from wflsim.errors import UserError
+from wflsim.scenario.loading import parse
+from wflsim.simulation.air import Air, Sensed, as_planned, sense
+from wflsim.simulation.loop import stage
+from wflsim.simulation.posing import answer, plan_of, pose
+from wflsim.simulation.setting import settle
+
+HARD = {
+    "mcs": "radio.link=mcs",
+    "finite": "radio.link={kind: finite_blocklength, blocklength: 300}",
+    "outage": "radio.link=outage",
+    "pilots": "radio.estimation={kind: pilots, length: 4, power_dbm: -10}",
+    "wideband": "channel.fading={kind: tdl, profile: C, blocks: 16}",
+    "cells": "channel={layout: {kind: hexagonal, intersite_m: 900}, element: sector, "
+    "interference: {kind: load, load: 0.05}}",
+}
+
+
+class Counting:
+    """An allocator that counts how often it is asked."""
+
+    def __init__(self, inner):
+        self.inner, self.asked = inner, 0
+
+    def allocate(self, problem, rng):
+        self.asked += 1
+        return self.inner.allocate(problem, rng)
+
+
+def posed(text, *assignments, variant="pruned"):
+    scenario = parse(text, "t", assignments).scenario
+    setting, system = settle(scenario.world), scenario.systems[variant]
+    _, links = setting.world.channel.step(setting.channel, 0.0, setting.streams.at(0))
+    sensed = sense(links, setting.world.radio, setting.streams.at(0))
+    holdings, turn = setting.holdings, Turn(0, 0, setting.streams)
+    exchange = system.algorithm.plan(holdings.anatomy, holdings.samples, turn, None)
+    asked = pose(exchange, sensed, setting.devices, setting.world.radio, system.deadline)
+    return asked, exchange, setting, Counting(system.allocator), sensed
+
+
+def played(asked, exchange, setting, allocator):
+    final, allocation = answer(asked, allocator, lambda: np.random.default_rng(1))
+    return final, allocation, *plan_of(exchange, final, allocation, setting.devices)
+
+
+def air(link, blocks=((1e-9, 1e-9), (3e-9, 1e-9)), blur=0.0):
+    block_gain = np.array(blocks)
+    count = len(block_gain)
+    return Air(
+        link, block_gain.mean(axis=1), block_gain, np.full(count, 1e-20), np.full(count, blur)
+    )
+
+
+@pytest.mark.parametrize("link", [Shannon(), Gap(gap_db=3.0)])
+def test_a_flat_link_behind_a_gap_carries_the_formula(link):
+    flat = air(link, blocks=((1e-12,), (3e-12,)))
+    hz, watt = np.array([1e5, 0.0]), np.array([0.1, 0.2])
+    expected = rate_bps(hz, watt, flat.gain, 1e-20, link.snr_gap)
+    np.testing.assert_allclose(flat.rate_bps(hz, watt), expected, rtol=1e-12)
+    np.testing.assert_allclose(flat.gap(hz, watt), [link.snr_gap, 1.0], rtol=1e-9)
+
+
+def test_an_uneven_band_carries_the_mean_of_its_blocks():
+    uneven = air(Shannon())
+    hz, watt = np.full(2, 1e6), np.full(2, 1e-5)
+    snr = 1e-5 * uneven.block_gain / (1e-20 * 1e6)
+    np.testing.assert_allclose(
+        uneven.rate_bps(hz, watt), 1e6 * np.log2(1.0 + snr).mean(axis=1), rtol=1e-12
+    )
+    assert uneven.gap(hz, watt)[1] > 1.0
+
+
+def test_an_estimate_caps_the_ratio():
+    blurred = air(Shannon(), blocks=((1e-9,), (1e-9,)), blur=0.01)
+    rate = blurred.rate_bps(np.full(2, 1e6), np.array([1e-6, 1e12]))
+    snr = 1e-6 * 1e-9 / (1e-20 * 1e6)
+    np.testing.assert_allclose(
+        rate, 1e6 * np.log2(1.0 + np.array([snr / (1.0 + 0.01 * snr), 100.0])), rtol=1e-6
+    )
+
+
+def test_a_plan_that_differs_by_rounding_is_the_plan():
+    planned, found = np.array([1.0, 2.0, np.inf]), np.array([1.0 + 1e-12, 2.1, np.inf])
+    np.testing.assert_array_equal(as_planned(planned, found), [1.0, 2.1, np.inf])
+
+
+def test_a_link_behind_a_gap_is_planned_once_and_played_to_the_bit(tiny):
+    asked, exchange, setting, allocator, _ = posed(tiny)
+    final, allocation, plan, keep, _ = played(asked, exchange, setting, allocator)
+    assert allocator.asked == 1
+    assert final is asked
+    upload_s = final.problem.upload_s(keep, allocation.bandwidth_hz, allocation.power_w)
+    np.testing.assert_array_equal(plan.upload_s, upload_s)
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_every_link_carries_what_was_planned_for_it(tiny, name):
+    asked, exchange, setting, allocator, _ = posed(tiny, HARD[name])
+    final, allocation, plan, keep, rate = played(asked, exchange, setting, allocator)
+    promised = final.problem.upload_s(keep, allocation.bandwidth_hz, allocation.power_w)
+    assert np.all(plan.upload_s <= promised * (1.0 + 1e-9))
+    finish_s = plan.broadcast_s + plan.compute_s + plan.upload_s
+    assert np.all(finish_s <= plan.deadline_s * (1.0 + 1e-9))
+    np.testing.assert_allclose(
+        rate,
+        asked.uplink.rate_bps(np.asarray(allocation.bandwidth_hz), np.asarray(allocation.power_w)),
+        rtol=1e-8,
+    )
+
+
+def test_links_of_their_own_shape_are_planned_more_than_once(tiny):
+    asked, exchange, setting, allocator, _ = posed(tiny, HARD["pilots"])
+    played(asked, exchange, setting, allocator)
+    assert 1 < allocator.asked <= 12
+
+
+@pytest.mark.parametrize("link", [Mcs(), Outage(), FiniteBlocklength(blocklength=200)])
+def test_a_weak_device_uses_no_more_band_than_its_power_is_good_for(link):
+    weak = air(link, blocks=((1e-14,), (2e-14,)))
+    hz, watt = np.full(2, 1e6), np.full(2, 1e-3)
+    narrow, wide = weak.rate_bps(hz, watt), weak.rate_bps(10.0 * hz, watt)
+    assert np.all(narrow > 0.0)
+    np.testing.assert_allclose(wide, narrow, rtol=1e-9)
+    np.testing.assert_allclose(narrow[1], 2.0 * narrow[0], rtol=1e-9)
+    assert np.all(narrow >= 1e6 * link.efficiency(watt * weak.gain / (1e-20 * 1e6)))
+
+
+def test_a_strong_device_uses_all_of_its_band():
+    strong = air(Mcs(), blocks=((1e-9,), (2e-9,)))
+    rate = strong.rate_bps(np.full(2, 1e6), np.full(2, 1e-5))
+    np.testing.assert_allclose(rate, 1e6 * Mcs().efficiency(1e-5 * strong.gain / 1e-14))
+
+
+def test_an_estimate_below_the_threshold_carries_nothing():
+    blind = air(Mcs(), blocks=((1e-12,), (1e-12,)), blur=100.0)
+    np.testing.assert_array_equal(blind.rate_bps(np.full(2, 1e6), np.ones(2)), 0.0)
+    assert np.all(np.isinf(blind.gap(np.full(2, 1e6), np.ones(2))))
+
+
+def test_a_broadcast_that_a_device_cannot_hear_is_told(tiny, monkeypatch):
+    monkeypatch.setattr(Air, "rate_bps", lambda self, hz, watt: np.zeros_like(hz))
+    with pytest.raises(UserError, match=r"radio\.link: device 0 hears nothing of the broadcast"):
+        posed(tiny)
+
+
+def test_pilots_cost_time_and_blur_the_gain(tiny):
+    exact, *_ = posed(tiny)
+    asked, exchange, setting, *_, sensed = posed(tiny, HARD["pilots"])
+    pilots_s = setting.world.radio.estimation.pilots_s(len(exchange.participants))
+    assert asked.broadcast_s == pytest.approx(exact.broadcast_s + pilots_s, rel=1e-12)
+    assert pilots_s == pytest.approx(4 * 4 * 1e-3 / 14.0)
+    assert np.all(asked.uplink.blur > 0.0)
+    assert np.all(exact.uplink.blur == 0.0)
+    assert np.all(sensed.estimate != sensed.links.antenna_gain)
+
+
+def test_other_cells_add_to_the_noise_of_both_directions(tiny):
+    alone, *_ = posed(tiny)
+    *_, sensed = posed(tiny, HARD["cells"])
+    assert isinstance(sensed, Sensed)
+    links = sensed.links
+    assert np.all(links.uplink_interference_w_per_hz > 0.0)
+    assert np.all(links.downlink_interference_w_per_hz > 0.0)
+    radio = parse(tiny, "t", [HARD["cells"]]).scenario.world.radio
+    who = np.arange(4)
+    np.testing.assert_allclose(
+        sensed.uplink(radio, who).noise_w_per_hz,
+        radio.noise_w_per_hz + links.uplink_interference_w_per_hz,
+    )
+    np.testing.assert_allclose(
+        sensed.broadcast(radio, who).noise_w_per_hz,
+        radio.noise_w_per_hz + links.downlink_interference_w_per_hz,
+    )
+    assert np.all(alone.uplink.noise_w_per_hz == radio.noise_w_per_hz)
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_a_whole_run_meets_its_deadlines_on_every_link(tiny, name):
+    scenario = parse(tiny, "t", [HARD[name]]).scenario
+    for report in stage(settle(scenario.world), scenario.systems["pruned"]).rounds():
+        for game in report.played:
+            assert game.timeline.arrived.all()
+
+
+def test_devices_that_move_change_their_losses_between_rounds(tiny):
+    scenario = parse(tiny, "t", ["channel.mobility={kind: gauss_markov, mean_speed_m_s: 30}"])
+    world = scenario.scenario.world
+    reports = list(stage(settle(world), scenario.scenario.systems["fedavg"]).rounds())
+    gains = [report.links.large_scale_gain for report in reports]
+    assert np.all(gains[0] != gains[-1])
