@@ -167,6 +167,11 @@ class Channel:
         links = Links(state.gain, coefficients, heard.uplink_w_per_hz, heard.downlink_w_per_hz)
         return replace(state, fading=fading, interference=interference), links
 
+    def distance_m(self, state: ChannelState) -> FloatArray:
+        """Return the distance along the ground from each device to the site that serves it, shape (K,)."""
+        site = state.serving // len(self.layout.sites().sector_rad)
+        return np.asarray(state.paths.ground_m[np.arange(len(site)), site])
+
     def _others(self, state: ChannelState, sites: Sites, draw: Draw) -> tuple[Any, Meddling]:
         """Return the state of the other cells after a step and what they add, which is nothing where there are none."""
         if sites.cells == 1:
@@ -201,12 +206,15 @@ class Channel:
     def _couple(self, position_m: FloatArray, rng: np.random.Generator) -> FloatArray:
         """Return the power gains, linear, between devices of other cells and every cell, shape (J, C).
 
-        They are strangers to each other, so that their shadowing needs no map, which would have to cover all cells.
+        They are strangers to each other, so that shadowing and sight need no map, which would have to cover all cells.
         """
         sites, (one, two) = self.layout.sites(), rng.spawn(2)
         paths = paths_between(position_m, sites.site_m, sites.image_m)
         devices, many = paths.ground_m.shape
-        large = self.path_loss.large_scale(self.path_loss.init(devices, many, one), paths)
+        path_loss: Any = self.path_loss
+        if getattr(path_loss, "line_of_sight", None) == "correlated":
+            path_loss = replace(path_loss, line_of_sight="random")
+        large = path_loss.large_scale(path_loss.init(devices, many, one), paths)
         model = independent(self.shadowing)
         _, shadowing_db = model.step(model.init(devices, many, two), large, paths, two)
         return coupled(large, shadowing_db, paths, sites, self.element)

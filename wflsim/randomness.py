@@ -7,6 +7,8 @@ import numpy as np
 
 from channel_models.channel import Draw
 
+_CHILDREN = 2**31  # beyond any round, step or device
+
 
 @dataclass(frozen=True)
 class Streams:
@@ -28,7 +30,10 @@ class Streams:
     def stream(self, purpose: str, *indices: int) -> np.random.Generator:
         """Return the stream of a purpose, at a round and a device where the purpose has them."""
         key = (crc32(purpose.encode()), *indices)
-        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
+        # What a component spawns from a stream has keys of its own: (…, 0) would be the stream of round 0.
+        return np.random.default_rng(
+            np.random.SeedSequence(self.seed, spawn_key=key, n_children_spawned=_CHILDREN)
+        )
 
     def at(self, *indices: int) -> Draw:
         """Return a function from a purpose to its stream at these indices."""

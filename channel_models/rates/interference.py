@@ -97,7 +97,8 @@ class Neighbours:
         alpha: Share of its loss that a device makes up for.
         bandwidth_hz: Band over which the other cells spread their powers.
         devices: Number of devices dropped for each cell.
-        placement: Where they stand around each site; it should reach about half the way to the next.
+        placement: Where they stand around each site; the default suits sites 800 m apart, so give one that reaches about
+            half the way to the next, in halls as well.
 
     Reference:
         Power control by the formula of 3GPP TS 38.213, section 7.1.1, with P0 and α by default as in Sionna 2.2,

@@ -27,7 +27,7 @@ def mrc_gain(antenna_gain: ComplexArray) -> FloatArray:
     >>> mrc_gain(np.array([[3.0 + 0.0j, 4.0j]]))
     array([25.])
     """
-    if antenna_gain.ndim == 2 and antenna_gain.T.flags.c_contiguous:
+    if antenna_gain.ndim == 2 and antenna_gain.T.flags.c_contiguous and len(antenna_gain) > 1:
         # Antenna by antenna, as some fading leaves its coefficients: copying them into rows would cost more.
         columns = np.asarray(antenna_gain.T, dtype=np.complex128).view(np.float64)
         squares = np.einsum("mk,mk->k", columns, columns)

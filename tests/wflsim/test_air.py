@@ -1,12 +1,21 @@
 """What links really carry, and whether a plan made with a gap comes true on them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from channel_models.channel import Channel
+from channel_models.large_scale.path_loss import LogDistance
+from channel_models.large_scale.shadowing import NoShadowing
+from channel_models.rates.estimation import sinr_with_error
 from channel_models.rates.links import FiniteBlocklength, Gap, Outage, Shannon, rate_bps
 from channel_models.rates.mcs import Mcs
+from channel_models.small_scale.doppler import AutoRegressive
+from channel_models.small_scale.fading import Rician
 from wflsim.contracts import Turn
 from wflsim.errors import UserError
+from wflsim.randomness import Streams
 from wflsim.scenario.loading import parse
 from wflsim.simulation.air import Air, Sensed, as_planned, sense
 from wflsim.simulation.loop import stage
@@ -22,6 +31,7 @@ HARD = {
     "cells": "channel={layout: {kind: hexagonal, intersite_m: 900}, element: sector, "
     "interference: {kind: load, load: 0.05}}",
 }
+NO_LOSS = LogDistance(intercept_db=0.0)
 
 
 class Counting:
@@ -196,3 +206,36 @@ def test_devices_that_move_change_their_losses_between_rounds(tiny):
     reports = list(stage(settle(world), scenario.scenario.systems["fedavg"]).rounds())
     gains = [report.links.large_scale_gain for report in reports]
     assert np.all(gains[0] != gains[-1])
+
+
+def test_an_estimates_error_is_alike_in_every_block():
+    blurred = replace(air(Shannon()), blur=np.full(2, 0.02))
+    watt, hz = np.full(2, 1e-6), np.full(2, 1e6)
+    error_variance = 0.02 * blurred.gain[:, None]
+    sinr = sinr_with_error(blurred.block_gain, error_variance, 1e-6, 1e-20 * 1e6)
+    expected = 1e6 * np.log2(1.0 + sinr).mean(axis=1)
+    np.testing.assert_allclose(blurred.rate_bps(hz, watt), expected, rtol=1e-12)
+
+
+def test_what_is_spawned_for_the_set_up_is_no_rounds_stream():
+    streams = Streams(1)
+    rounds = {streams.stream("fading", round_).random() for round_ in range(50)}
+    spawned = {child.random() for child in streams.stream("fading").spawn(50)}
+    assert not rounds & spawned
+
+
+def test_fading_that_remembers_has_unit_power_in_every_round():
+    fading = Rician(k_db=3.0, doppler=AutoRegressive(speed_m_s=1.0))
+    channel = Channel(NO_LOSS, NoShadowing(), fading, antennas=1)
+    streams = Streams(1)
+    state = channel.init(np.tile([1000.0, 0.0], (4000, 1)), streams.at())
+    for round_ in range(4):
+        state, links = channel.step(state, 0.01, streams.at(round_))
+        assert (np.abs(links.fading) ** 2).mean() == pytest.approx(1.0, abs=0.06)
+
+
+def test_what_a_step_refuses_is_told_at_its_key_before_anything_is_played(tiny):
+    text = "channel.fading={kind: rician, k_db: null}"
+    loaded = parse(tiny, "t", [text])
+    with pytest.raises(UserError, match="channel"):
+        settle(loaded.scenario.world, loaded.blaming)

@@ -219,7 +219,8 @@ def test_the_channel_is_told_how_long_the_round_took(tiny):
     scenario = parse(tiny, "t").scenario
     world = replace(scenario.world, channel=replace(scenario.world.channel, fading=Listening()))
     ends = [report.end_s for report in stage(settle(world), scenario.systems["fedavg"]).rounds()]
-    assert told == pytest.approx([0.0, *np.diff([0.0, *ends[:-1]])])
+    # The first call is the trial that finds out before the run what a step would refuse.
+    assert told[1:] == pytest.approx([0.0, *np.diff([0.0, *ends[:-1]])])
 
 
 def test_a_model_with_nothing_to_send_learns_alone(tiny):

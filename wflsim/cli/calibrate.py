@@ -1,13 +1,17 @@
 """`wflsim calibrate`: our radio beside the curves that 3GPP's companies agreed on; it fails when they part."""
 
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from wflsim.errors import UserError
+
 if TYPE_CHECKING:
     from channel_models.calibration import Comparison
 
+FORMATS = (".png", ".pdf", ".svg")
 CASES = {"umi": "street canyon", "uma": "urban macro", "inh": "indoor office"}
 
 
@@ -53,6 +57,7 @@ def command(
     from wflsim.cli.tables import show
     from wflsim.figures.calibration import draw, write
 
+    _refuse(carrier_ghz, figure)
     chosen = [case for case in ALL if case in cases or not cases]
     curves = {case: drops(deployment(case, carrier_ghz), devices, seeds) for case in chosen}
     rows = {case: compare(case, carrier_ghz, found) for case, found in curves.items()}
@@ -63,6 +68,18 @@ def command(
     gated = sum(row.gated for found in rows.values() for row in found)
     click.echo(_verdict(drifted, gated, carrier_ghz))
     ctx.exit(1 if drifted else 0)
+
+
+def _refuse(carrier_ghz: float, figure: Path) -> None:
+    """Refuse what would only fail at the end."""
+    if not isfinite(carrier_ghz):
+        raise UserError(f"--carrier-ghz: give a finite number, got {carrier_ghz}")
+    if figure.suffix not in FORMATS:
+        raise UserError(f"--figure: end it in {', '.join(FORMATS)}, got '{figure}'")
+    try:
+        figure.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--figure: choose a folder that can be written, got '{figure}'") from error
 
 
 def _verdict(drifted: int, gated: int, carrier_ghz: float) -> str:

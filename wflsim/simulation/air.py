@@ -106,7 +106,8 @@ class Air:
         used_snr = np.maximum(snr, needed)
         share = np.divide(snr, used_snr, out=np.zeros_like(snr), where=used_snr > 0.0)
         block_snr = used_snr[:, None] * (self.block_gain / self.gain[:, None])
-        known = block_snr / (1.0 + self.blur[:, None] * block_snr)
+        # The error is as strong in a faded block as in any other.
+        known = block_snr / (1.0 + (self.blur * used_snr)[:, None])
         one = known[:, 0] if known.shape[1] == 1 else effective_snr(self.link, known)
         return share * self.link.efficiency(one)
 

@@ -45,9 +45,12 @@ class Stage:
         with host_threads(self.setting.world.engine):
             for round_ in range(self.system.rounds):
                 elapsed_s = (now_ns - sensed_ns) / NANOSECONDS
-                channel, links = self.setting.world.channel.step(
-                    channel, elapsed_s, streams.at(round_)
-                )
+                try:
+                    channel, links = self.setting.world.channel.step(
+                        channel, elapsed_s, streams.at(round_)
+                    )
+                except ValueError as error:
+                    raise UserError(f"channel: round {round_}: {error}") from error
                 sensed_ns = now_ns
                 sensed = sense(links, self.setting.world.radio, streams.at(round_))
                 games, state = self._round(round_, sensed, now_ns, state)

@@ -117,7 +117,7 @@ def budget(setting: Setting) -> Budget:
     noise_w = uplink.noise_w_per_hz * share_hz
     rates = [one.uplink(radio, everyone).rate_bps(share_hz, power_w) for one in draws(setting)]
     return Budget(
-        distance_m=setting.channel.paths.ground_m[:, 0],
+        distance_m=setting.world.channel.distance_m(setting.channel),
         loss_db=-linear_to_db(sensed.links.large_scale_gain),
         power_dbm=watt_to_dbm(power_w),
         array_db=linear_to_db(uplink.gain / sensed.links.large_scale_gain),

@@ -21,7 +21,7 @@ from wflsim.world.fleet import Devices
 _PLANNINGS = 12
 _SPARE = 0.02  # of a gap, more with every planning
 _SAME = 1e-9
-_WORST_GAP = 1e8
+_WORST_GAP = 1e20
 
 
 @dataclass(frozen=True)

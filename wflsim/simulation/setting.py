@@ -44,6 +44,7 @@ def settle(world: World, blaming: Blaming = lambda *_: nullcontext()) -> Setting
         devices = draw_devices(world.fleet, streams)
     with blaming("channel", "change the placement or the channel"):
         channel = world.channel.init(devices.position_m, streams.at())
+        world.channel.step(channel, 0.0, streams.at(0))  # what a step would refuse is refused now
     with blaming("task.partition", "use fewer devices, more data, or another partition"):
         holdings = hold(world.task, world.fleet.devices, streams)
     return Setting(world, streams, devices, channel, holdings)
