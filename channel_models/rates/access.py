@@ -5,9 +5,8 @@ from typing import Annotated
 
 import numpy as np
 
-from channel_models.rates.modulation import IntArray
 from channel_models.refusals import refuse_negative
-from channel_models.units import BoolArray, FloatArray, NonNegative, Positive
+from channel_models.units import BoolArray, FloatArray, IntArray, NonNegative, Positive
 
 
 @dataclass(frozen=True, eq=False)

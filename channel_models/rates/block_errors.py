@@ -8,9 +8,9 @@ from typing import Annotated, Protocol
 import numpy as np
 
 from channel_models.rates.capacity import finite_error
-from channel_models.rates.modulation import IntArray, Schemes
+from channel_models.rates.modulation import Schemes
 from channel_models.standards import table
-from channel_models.units import FloatArray, db_to_linear
+from channel_models.units import FloatArray, IntArray, db_to_linear
 
 _LENGTH_SHARE = (
     2.0 / 3.0

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from channel_models.layouts.placements import Placement, Ring
 from channel_models.layouts.sites import Sites
@@ -15,6 +14,7 @@ from channel_models.units import (
     Count,
     Decibel,
     FloatArray,
+    IntArray,
     NonNegative,
     Positive,
     Share,
@@ -23,7 +23,6 @@ from channel_models.units import (
     noise_w_per_hz,
 )
 
-IntArray = npt.NDArray[np.int64]
 Couple = Callable[[FloatArray, np.random.Generator], FloatArray]
 """The channel's word on strangers: power gains, linear, shape (J, C), of J devices at these positions to all cells."""
 

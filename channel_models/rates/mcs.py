@@ -9,7 +9,7 @@ import numpy as np
 from channel_models.rates.block_errors import BlockErrors, Curve, transport_error_probability
 from channel_models.rates.effective_sinr import eesm_beta, exponential_effective_snr
 from channel_models.rates.links import planning_gap
-from channel_models.rates.modulation import IntArray, Schemes, SchemeTable, schemes
+from channel_models.rates.modulation import Schemes, SchemeTable, schemes
 from channel_models.rates.retransmissions import (
     Combining,
     combined_snr,
@@ -21,7 +21,7 @@ from channel_models.rates.transport_blocks import (
     resource_elements,
     transport_block_bits,
 )
-from channel_models.units import BoolArray, FloatArray, db_to_linear, linear_to_db
+from channel_models.units import BoolArray, FloatArray, IntArray, db_to_linear, linear_to_db
 
 _LEAST_SNR, _BEST_SNR = 1e-6, 1e9  # between them a link finds where it changes its scheme
 

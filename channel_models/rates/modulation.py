@@ -5,12 +5,10 @@ from functools import cache
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from channel_models.standards import table
-from channel_models.units import FloatArray
+from channel_models.units import FloatArray, IntArray
 
-IntArray = npt.NDArray[np.int64]
 SchemeTable = Literal[1, 2]
 """MCS table of TS 38.214: 1 ends with 64QAM, 2 with 256QAM."""
 

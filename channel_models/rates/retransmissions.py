@@ -4,9 +4,8 @@ from typing import Literal
 
 import numpy as np
 
-from channel_models.rates.modulation import IntArray
 from channel_models.refusals import refuse
-from channel_models.units import FloatArray
+from channel_models.units import FloatArray, IntArray
 
 Combining = Literal["chase", "incremental", "none"]
 """What a receiver makes of failed attempts: adds their powers, adds their information, or forgets them."""

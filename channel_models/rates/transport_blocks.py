@@ -5,10 +5,9 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from channel_models.rates.modulation import IntArray
 from channel_models.refusals import refuse, refuse_not_positive
 from channel_models.standards import table
-from channel_models.units import FloatArray
+from channel_models.units import FloatArray, IntArray
 
 _LARGEST_FROM_TABLE = 3824  # N_info up to which sizes are listed
 _BLOCK_CHECK_BITS = 24  # check bits of a code block, and of a transport block above 3824 bits

@@ -1,7 +1,7 @@
 """What can be said of a scenario before it is played: link budget, rates, deadline, binding constraints; no torch."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,17 +92,17 @@ def draws(setting: Setting) -> list[Sensed]:
     return drawn
 
 
-def mean_links(setting: Setting) -> Sensed:
+def mean_links(setting: Setting, drawn: Sequence[Sensed]) -> Sensed:
     """Return the links with fading at its mean power on every antenna, and the mean of what other cells add."""
-    gain, drawn = setting.channel.gain, [one.links for one in draws(setting)]
+    gain = setting.channel.gain
     mean = Links(
         large_scale_gain=gain,
         fading=np.ones((len(gain), setting.world.channel.antennas), dtype=complex),
         uplink_interference_w_per_hz=np.mean(
-            [links.uplink_interference_w_per_hz for links in drawn], axis=0
+            [one.links.uplink_interference_w_per_hz for one in drawn], axis=0
         ),
         downlink_interference_w_per_hz=np.mean(
-            [links.downlink_interference_w_per_hz for links in drawn], axis=0
+            [one.links.downlink_interference_w_per_hz for one in drawn], axis=0
         ),
     )
     return sense(mean, setting.world.radio, setting.streams.at())
@@ -111,11 +111,12 @@ def mean_links(setting: Setting) -> Sensed:
 def budget(setting: Setting) -> Budget:
     """Return the link budget of every device."""
     radio, power_w = setting.world.radio, setting.devices.power_max_w
-    sensed, everyone = mean_links(setting), np.arange(len(power_w))
+    drawn, everyone = draws(setting), np.arange(len(power_w))
+    sensed = mean_links(setting, drawn)
     uplink = sensed.uplink(radio, everyone)
     share_hz = np.full_like(power_w, radio.bandwidth_hz / len(power_w))
     noise_w = uplink.noise_w_per_hz * share_hz
-    rates = [one.uplink(radio, everyone).rate_bps(share_hz, power_w) for one in draws(setting)]
+    rates = [one.uplink(radio, everyone).rate_bps(share_hz, power_w) for one in drawn]
     return Budget(
         distance_m=setting.world.channel.distance_m(setting.channel),
         loss_db=-linear_to_db(sensed.links.large_scale_gain),
@@ -134,7 +135,11 @@ def outlook(setting: Setting, system: System) -> Outlook:
     if exchange is None:
         raise UserError("the algorithm plans no exchange; plan at least one")
     posed = pose(
-        exchange, mean_links(setting), setting.devices, setting.world.radio, system.deadline
+        exchange,
+        mean_links(setting, draws(setting)),
+        setting.devices,
+        setting.world.radio,
+        system.deadline,
     )
     posed, allocation = answer(posed, system.allocator, lambda: turn.draw("allocator"))
     plan, keep, _ = plan_of(exchange, posed, allocation, setting.devices)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 import numpy as np
 
@@ -91,18 +92,17 @@ def answer(
         allocator: What answers it.
         stream: From nothing to the allocator's stream, the same at every call.
     """
-    gap, best, found = posed.uplink.gain / posed.problem.gain, (np.inf, np.inf), None
+    gap, plans = posed.uplink.gain / posed.problem.gain, []
     for planning in range(_PLANNINGS):
         allocation = allocator.allocate(posed.problem, stream())
         needed = posed.uplink.gap(allocation.bandwidth_hz, allocation.power_w)
-        merit = _merit(posed, allocation)
-        if found is None or merit < best:
-            best, found = merit, (posed, allocation)
+        plans.append((_merit(posed, allocation), posed, allocation))
         if np.allclose(needed, gap, rtol=_SAME, atol=0.0):
             break
         gap = _next_gap(gap, needed, planning)
         posed = replace(posed, problem=posed.problem.changed(gain=posed.uplink.gain / gap))
-    return found or (posed, allocation)
+    _, posed, allocation = min(plans, key=itemgetter(0))
+    return posed, allocation
 
 
 def _merit(posed: Posed, allocation: Allocation) -> tuple[float, float]:
@@ -143,10 +143,14 @@ def _finish_s(
     power_w: FloatArray,
 ) -> FloatArray:
     """Return when each upload ends on what its link carries, shape (K,)."""
-    bits, rate = problem.bits(keep), uplink.rate_bps(bandwidth_hz, power_w)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        upload_s = np.where(bits == 0.0, 0.0, bits / rate)
+    upload_s = _upload_s(problem.bits(keep), uplink.rate_bps(bandwidth_hz, power_w))
     return np.asarray(problem.fixed_s + problem.slope_s * keep + upload_s)
+
+
+def _upload_s(bits: FloatArray, rate_bps: FloatArray) -> FloatArray:
+    """Return the time of each upload, 0 without bits and infinite without rate, shape (K,)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(bits == 0.0, 0.0, bits / rate_bps)
 
 
 def _next_gap(gap: FloatArray, needed: FloatArray, planning: int) -> FloatArray:
@@ -165,13 +169,10 @@ def plan_of(
         problem.rate_bps(allocation.bandwidth_hz, allocation.power_w),
         posed.uplink.rate_bps(allocation.bandwidth_hz, allocation.power_w),
     )
-    bits = problem.bits(keep)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        upload_s = np.where(bits == 0.0, 0.0, bits / rate_bps)
     plan = Plan(
         broadcast_s=posed.broadcast_s,
         compute_s=exchange.macs.at(keep) * devices.seconds_per_mac[who],
-        upload_s=upload_s,
+        upload_s=_upload_s(problem.bits(keep), rate_bps),
         deadline_s=float(np.max(problem.deadline_s)),
         compute_w=devices.compute_w[who],
         transmit_w=np.asarray(allocation.power_w),
