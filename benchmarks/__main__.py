@@ -11,6 +11,8 @@ NAMES = {
     "channels": "A refresh of the radio beside its floor, bytes a device, a calibration drop.",
     "calibration": "Coupling gain and geometry of whole networks beside the medians of 3GPP's companies.",
     "sionna": "A step of fading by Sionna, drawn and read again, beside ours; needs the extra.",
+    "agreement": "The dual algorithm beside its conic twin on random rounds.",
+    "allocators": "Times and memory of the dual algorithm beside a re-solve of its conic twin.",
     "engine": "A cohort trained as one, beside one device after another.",
 }
 

@@ -6,7 +6,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-import tables  # noqa: E402  (the path has to be set first)
+import figures  # noqa: E402  (the path has to be set first)
+import tables  # noqa: E402
 
 project = "wflsim"
 author = "the wflsim developers"
@@ -17,3 +18,4 @@ html_title = "wflsim"
 exclude_patterns = ["_build"]
 
 tables.write(HERE / "_generated")
+figures.write(HERE / "_generated")

@@ -2,8 +2,9 @@
 
 from optimizers.allocator import Allocator, solve
 from optimizers.baselines import Dense, EqualShare, UniformRatio
-from optimizers.certificate import Allocation, Certificate
-from optimizers.kkt import Kkt, solve_kkt
+from optimizers.certificate import Allocation, Certificate, Remedy
+from optimizers.errors import Lorenz, lorenz
+from optimizers.kkt import Kkt, solve_kkt, solve_many
 from optimizers.least_latency import least_latency
 from optimizers.problem import RoundProblem
 
@@ -14,9 +15,13 @@ __all__ = [
     "Dense",
     "EqualShare",
     "Kkt",
+    "Lorenz",
+    "Remedy",
     "RoundProblem",
     "UniformRatio",
     "least_latency",
+    "lorenz",
     "solve",
     "solve_kkt",
+    "solve_many",
 ]

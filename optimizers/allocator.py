@@ -28,8 +28,8 @@ def solve(problem: RoundProblem, method: str = "kkt") -> Allocation:
 
     Args:
         problem: The round.
-        method: One of the kinds in `optimizers.catalog`: kkt, convex, equal_share, dense or
-            uniform_ratio.
+        method: One of the allocators in `optimizers.catalog`, for instance kkt, convex, tradeoff,
+            max_min, liu2024, equal_share or dense.
 
     >>> problem = RoundProblem(
     ...     gain=[1e-9, 4e-9], noise_w_per_hz=2e-20, bandwidth_hz=2e6, power_max_w=0.1, fixed_s=0.1,

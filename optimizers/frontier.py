@@ -1,222 +1,262 @@
-"""What each device can keep of its model on a bandwidth, and what it asks for at a price.
+"""The efficient frontier of every device: its curve between its bounds, cut at its kinks.
 
-With the largest power and the whole window until the deadline, a device with bandwidth b keeps
-
-    r(b) = (T' R(b) − σ)/(S + β R(b)),   T' = T − c,
-
-clipped to its bounds: increasing and concave in b between the bandwidth b_min that r_min needs and
-the bandwidth b_top at which r_max is reached (or the whole band, if that is less) [X]. With Θ = S T' + β σ
-and h(z) = ln(1 + z) − z/(1 + z) its slope is dr/db = Θ h(z)/(ln 2 (S + β R)²).
+A kink is where one limit hands over to another, or where a measured error curve bends. Between two
+kinks the worth of one more hertz falls smoothly in b; at a kink it jumps down. At a price a device
+therefore stands at an end, at a kink, or at one root on one piece [X].
 """
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from optimizers.arrays import BoolArray, FloatArray
-from optimizers.lambert import LN2, least_bandwidth_hz, marginal_nats, rate_bps, snr_for_marginal
+from optimizers.arrays import BoolArray, FloatArray, IndexArray, column
+from optimizers.curves import Curves, Pieces, curves
+from optimizers.knots import HUGE, beyond, ending, free, knots_between, pieces_between, rated
+from optimizers.lambert import rate_bps
 from optimizers.roots import increasing_root
 from optimizers.round import Round
+from optimizers.stack import Stack, stacked
 
 ADMISSION_SLACK = 5e-10
-_ROOT_STEP = 1e-8
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What every device asks for at one price.
-
-    Attributes:
-        log_snr: Logarithm of the signal-to-noise ratio that the devices choose, shape (K,).
-        bandwidth_hz: Bandwidth that the devices ask for, shape (K,).
-        elasticity: Relative fall of that bandwidth per relative rise of the price, shape (K,).
-    """
-
-    log_snr: FloatArray
-    bandwidth_hz: FloatArray
-    elasticity: FloatArray
+_LOG_SNR_SPAN = 90.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Frontier:
-    """The curves r(b) of all devices, each on its interval [b_min, b_top].
+    """The curves of N rounds of K devices, cut into Q − 1 pieces by Q knots.
 
     Attributes:
-        problem: The round, with a deadline.
-        snr_hz: Received power over noise density at the largest power, shape (K,).
-        window_s: Time T' after the fixed part, shape (K,).
-        theta: Θ = S T' + β σ, shape (K,).
-        least_hz: Bandwidth b_min that the smallest ratio needs, infinite if none does, shape (K,).
-        top_hz: Bandwidth b_top beyond which nothing is gained, shape (K,).
-        short: Devices that the whole band does not bring to their largest ratio, shape (K,).
+        curves: The curves.
+        keep: Ratios at the knots, rising, shape (Q, N, K).
+        bandwidth_hz: Bandwidths there, infinite at the first if nothing is enough, shape (Q, N, K).
+        pieces: The pieces between the knots, with arrays of shape (Q − 1, N, K).
+        above: ln of the worth of a hertz at each piece's lower ratio, shape (Q − 1, N, K).
+        below: The same at its higher ratio.
+        leans: dv/d ln worth at the lower and at the higher ratio, shape (2, Q − 1, N, K).
     """
 
-    problem: Round
-    snr_hz: FloatArray
-    window_s: FloatArray
-    theta: FloatArray
-    least_hz: FloatArray
-    top_hz: FloatArray
-    short: BoolArray
+    curves: Curves
+    keep: FloatArray
+    bandwidth_hz: FloatArray
+    pieces: Pieces
+    above: FloatArray
+    below: FloatArray
+    leans: FloatArray
 
     @property
-    def feasible(self) -> bool:
-        """Whether the band carries every device at its smallest ratio."""
-        return bool(self.least_hz.sum() <= self.problem.bandwidth_hz * (1.0 + ADMISSION_SLACK))
+    def stack(self) -> Stack:
+        """The rounds."""
+        return self.curves.stack
+
+    @property
+    def feasible(self) -> BoolArray:
+        """Whether the band carries every device at its smallest ratio, shape (N, 1)."""
+        least_hz = self.bandwidth_hz[0].sum(axis=-1, keepdims=True)
+        return np.asarray(least_hz <= self.stack.bandwidth_hz * (1.0 + ADMISSION_SLACK))
+
+    def step_of(self, log_price: FloatArray) -> IndexArray:
+        """Return where each device stands at a price: 2 q at knot q, 2 q + 1 on the piece after it.
+
+        Args:
+            log_price: ln of the price that each device pays, shape (N, K) or (N, 1).
+        """
+        step = np.add(self.above[0] > log_price, self.below[0] > log_price, dtype=np.intp)
+        for above, below in zip(self.above[1:], self.below[1:], strict=True):
+            step += above > log_price
+            step += below > log_price
+        return np.asarray(step)
+
+    def on(self, step: IndexArray) -> Pieces:
+        """Return the pieces that devices stand on, or the nearest where they stand at a knot.
+
+        Args:
+            step: Where they stand, shape (N, K).
+        """
+        if len(self.above) == 1:
+            return _each(self.pieces, lambda array: array[0])
+        where = self._piece_of(step)
+        return _each(self.pieces, lambda array: array[where])
+
+    def piece(self, array: FloatArray, step: IndexArray) -> FloatArray:
+        """Return the entries of an array over pieces where the devices stand, shape (N, K).
+
+        Args:
+            array: An array of shape (Q − 1, N, K).
+            step: Where they stand, shape (N, K).
+        """
+        return array[0] if len(array) == 1 else array[self._piece_of(step)]
+
+    def _piece_of(self, step: IndexArray) -> tuple[IndexArray, IndexArray, IndexArray]:
+        index = np.clip((step - 1) // 2, 0, len(self.above) - 1)
+        return index, *self._grid
 
     @functools.cached_property
-    def valued(self) -> BoolArray:
-        """Devices for which more bandwidth means more of the objective, shape (K,)."""
-        return (self.theta > 0.0) & (self.problem.weight > 0.0)
+    def _grid(self) -> tuple[IndexArray, IndexArray]:
+        rounds, devices = self.stack.shape
+        return np.arange(rounds)[:, None], np.arange(devices)[None, :]
 
-    def keep(self, bandwidth_hz: FloatArray) -> FloatArray:
-        """Return r(b), clipped to the bounds, shape (K,).
-
-        Args:
-            bandwidth_hz: Bandwidth b, shape (K,).
-        """
-        problem = self.problem
-        silent = problem.fixed_bits + problem.prunable_bits == 0.0
-        rate = np.where(silent, 1.0, rate_bps(self.snr_hz, bandwidth_hz))
-        load = problem.prunable_bits + problem.slope_s * rate
-        # A device whose ratio changes neither time nor bits has no reason to prune.
-        free = (problem.prunable_bits == 0.0) & (problem.slope_s == 0.0)
-        room = self.window_s * rate - problem.fixed_bits
-        keep = np.where(load > 0.0, room / np.where(load > 0.0, load, 1.0), 0.0)
-        keep = np.where(free, problem.keep_max, keep)
-        return np.clip(keep, problem.keep_min, problem.keep_max)
-
-    def marginal(self, bandwidth_hz: FloatArray) -> FloatArray:
-        """Return a dr/db, what one more hertz is worth, shape (K,).
+    def guess(self, pays: FloatArray, step: IndexArray, on: Pieces) -> FloatArray:
+        """Return first positions v by the cubic in ln worth through the ends and their slopes.
 
         Args:
-            bandwidth_hz: Bandwidth b between b_min and b_top, shape (K,).
+            pays: ln of the price that each device pays, shape (N, K) or (N, 1).
+            step: Where the devices stand, shape (N, K).
+            on: Their pieces.
         """
-        with np.errstate(divide="ignore"):
-            return np.exp(self._log_marginal(self._log_snr(bandwidth_hz))[0])
+        above, below = self.piece(self.above, step), self.piece(self.below, step)
+        lean_high, lean_low = (self.piece(lean, step) for lean in self.leans)
+        span, rise = above - below, on.high - on.low
+        share = np.clip((pays - below) / span, 0.0, 1.0)
+        left = 1.0 - share
+        bend = left * (lean_low * span - rise) - share * (lean_high * span - rise)
+        guess = on.low + share * (rise + left * bend)
+        inner = on.low + np.clip(share, 1e-3, 1.0) * rise
+        wild = ~((guess > on.low) & (guess < on.high))
+        inner = np.where(np.isfinite(inner), inner, 0.5 * (on.low + on.high))
+        return np.where(wild, inner, guess)
 
-    def answer(self, price: float, start: FloatArray | None = None) -> Answer:
-        """Return the bandwidths that maximise a r(b) − λ b device by device.
-
-        Inside the interval a dr/db = λ has one root in ln z; it is found by Newton's method from a
-        start that is exact for β = 0 (`snr_for_marginal`).
+    def knot(self, array: FloatArray, step: IndexArray) -> FloatArray:
+        """Return the entries of an array over knots where the devices stand, shape (N, K).
 
         Args:
-            price: Price λ > 0 per hertz.
-            start: First guess of ln z, shape (K,), for instance the answer to a near price.
+            array: An array of shape (Q, N, K).
+            step: Where they stand, shape (N, K).
         """
-        at_top, at_least, worth_top, worth_least = self._ends
-        log_price = np.log(price)
-        top = worth_top >= log_price
-        bottom = worth_least <= log_price
-        low = np.where(bottom & ~top, at_least, at_top)
-        high = np.where(top, at_top, at_least)
-        with np.errstate(divide="ignore"):
-            guess = self._guess(price) if start is None else start
-            log_snr, _ = increasing_root(
-                lambda x: self._excess(x, log_price),
-                low=low,
-                high=high,
-                start=np.clip(guess, low, high),
-                step_tolerance=_ROOT_STEP,
-            )
-            slope = self._log_marginal(log_snr)[1]
-        bandwidth_hz = np.where(self.top_hz > 0.0, self.snr_hz / np.exp(log_snr), 0.0)
-        bandwidth_hz = np.where(bottom, self.least_hz, bandwidth_hz)
-        bandwidth_hz = np.where(top, self.top_hz, bandwidth_hz)
-        return Answer(log_snr, bandwidth_hz, np.where(top | bottom, 0.0, 1.0 / slope))
+        if len(array) == 2:
+            return np.asarray(np.where(step == 0, array[0], array[1]))
+        return np.asarray(array[(step // 2, *self._grid)])
 
-    def fit(self, bandwidth_hz: FloatArray) -> FloatArray:
-        """Return bandwidths scaled to the whole band, without taking from b_min.
 
-        Args:
-            bandwidth_hz: Bandwidths, shape (K,).
-        """
-        bands_hz = np.maximum(bandwidth_hz, self.least_hz)
-        total_hz = float(bands_hz.sum())
-        if total_hz == 0.0:
-            return np.full_like(bands_hz, self.problem.bandwidth_hz / bands_hz.size)
-        room_hz = self.problem.bandwidth_hz - float(self.least_hz.sum())
-        extra_hz = bands_hz - self.least_hz
-        if total_hz <= self.problem.bandwidth_hz or room_hz <= 0.0:
-            return bands_hz * (self.problem.bandwidth_hz / total_hz)
-        return self.least_hz + extra_hz * (room_hz / float(extra_hz.sum()))
-
-    @functools.cached_property
-    def _ends(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Return ln z at b_top and at b_min, and there ln(a dr/db)."""
-        at_top, at_least = self._log_snr(self.top_hz), self._log_snr(self.least_hz)
-        with np.errstate(divide="ignore"):
-            worth_top, worth_least = self._log_marginal(at_top)[0], self._log_marginal(at_least)[0]
-        return at_top, at_least, worth_top, worth_least
-
-    def _log_snr(self, bandwidth_hz: FloatArray) -> FloatArray:
-        talks = (bandwidth_hz > 0.0) & (self.snr_hz > 0.0)
-        ratio = np.where(talks, self.snr_hz, 1.0) / np.where(talks, bandwidth_hz, 1.0)
-        return np.log(ratio)
-
-    def _guess(self, price: float) -> FloatArray:
-        even_hz = np.full_like(self.top_hz, self.problem.bandwidth_hz / self.top_hz.size)
-        load = self.problem.prunable_bits + self.problem.slope_s * rate_bps(self.snr_hz, even_hz)
-        with np.errstate(invalid="ignore"):
-            nats = price * LN2 * load**2 / (self.problem.weight * self.theta)
-        return np.log(snr_for_marginal(np.clip(np.nan_to_num(nats), 1e-12, 500.0)))
-
-    def _excess(self, log_snr: FloatArray, log_price: float) -> tuple[FloatArray, FloatArray]:
-        value, slope = self._log_marginal(log_snr)
-        return value - log_price, slope
-
-    @functools.cached_property
-    def _scale(self) -> FloatArray:
-        return np.where(self.valued, self.problem.weight * self.theta / LN2, 0.0)
-
-    def _log_marginal(self, log_snr: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return ln(a dr/db) and its slope in ln z; minus infinity where bandwidth is worth nothing."""
-        snr = np.exp(log_snr)
-        nats = marginal_nats(snr)
-        bandwidth_hz = self.snr_hz / snr
-        computing = self.problem.slope_s * bandwidth_hz / LN2
-        load = self.problem.prunable_bits + computing * np.log1p(snr)
-        load = np.where(self.valued, load, 1.0)
-        value = np.log(self._scale * nats) - 2.0 * np.log(load)
-        slope = (snr / (1.0 + snr)) ** 2 / nats + 2.0 * computing * nats / load
-        return value, slope
+def _each(pieces: Pieces, pick: Callable[[Any], Any]) -> Pieces:
+    second, energy, ceiled, steep = (
+        None if array is None else pick(array)
+        for array in (pieces.second, pieces.energy, pieces.ceiled, pieces.steep)
+    )
+    return Pieces(pick(pieces.low), pick(pieces.high), second, energy, ceiled, steep)
 
 
 def frontier(problem: Round) -> Frontier:
-    """Return the frontier of every device of a problem with a deadline.
+    """Return the frontier of a round with a deadline; N is 1.
 
     Args:
         problem: The round.
     """
-    window_s = problem.deadline_s - problem.fixed_s
-    least_hz = needed_hz(problem, problem.keep_min)
-    wanted_hz = needed_hz(problem, problem.keep_max)
-    silent = problem.bits(problem.keep_max) == 0.0
-    top_hz = np.where(silent, 0.0, np.minimum(wanted_hz, problem.bandwidth_hz))
+    return frontiers(stacked([problem]))
+
+
+def frontiers(stack: Stack) -> Frontier:
+    """Return the frontiers of a stack of rounds with deadlines.
+
+    Args:
+        stack: The rounds.
+    """
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        shape = curves(stack)
+        ends = np.array([free(shape), stack.keep_max])
+        needs, log_snr = shape.needed(ends)
+        short = np.isfinite(needs[0]) & ~np.isfinite(needs[1])
+        if short.any():
+            most = np.where(short, beyond(shape, ends[0]), ends[1])
+            ends = np.array([ends[0], np.maximum(most, ends[0])])
+            needs, log_snr = shape.needed(ends)
+            needs[1] = np.where(np.isfinite(needs[1]), needs[1], needs[0])
+        keep = knots_between(shape, ends)
+        if len(keep) > 2:
+            inner, inner_snr = shape.needed(keep[1:-1])
+            # Rounding may say of a knot beside the last that nothing is enough for it.
+            inner = np.where(np.isfinite(inner), inner, needs[0])
+            needs = np.concatenate([needs[:1], inner, needs[1:]])
+            log_snr = np.concatenate([log_snr[:1], inner_snr, log_snr[1:]])
+        return _cut(shape, keep, needs, log_snr)
+
+
+def _cut(shape: Curves, keep: FloatArray, needs: FloatArray, log_snr: FloatArray) -> Frontier:
+    """Return the frontier with given knots."""
+    on = pieces_between(shape, keep, needs, log_snr)
+    stack = shape.stack
+    ends_at = shape.at(np.array([on.high, on.low]), on)
+    above, below = ends_at.log_worth
+    idle = (needs[-1] <= needs[0]) | ~(stack.weight > 0.0) | ~np.isfinite(needs[0])
+    silent = np.where(idle, -np.inf, 0.0)
+    ends = np.empty((2 * len(above), *stack.shape))
+    ends[0::2], ends[1::2] = above + silent, below + silent
+    ends = np.where(np.isnan(ends), -np.inf, ends)
+    if len(ends) > 2:
+        np.minimum.accumulate(ends, axis=0, out=ends)
     return Frontier(
-        problem=problem,
-        snr_hz=problem.snr_hz(),
-        window_s=window_s,
-        theta=problem.prunable_bits * window_s + problem.slope_s * problem.fixed_bits,
-        least_hz=least_hz,
-        top_hz=np.maximum(top_hz, least_hz),
-        short=~silent & (wanted_hz > problem.bandwidth_hz),
+        curves=shape,
+        keep=keep,
+        bandwidth_hz=needs,
+        pieces=on,
+        above=ends[0::2],
+        below=np.minimum(ends[0::2], ends[1::2]),
+        leans=1.0 / ends_at.slope,
     )
 
 
-def needed_hz(problem: Round, keep: FloatArray) -> FloatArray:
-    """Return the bandwidth each device needs to keep a ratio and meet its deadline, shape (K,).
+def _kept(shape: Curves, bandwidth_hz: FloatArray) -> FloatArray:
+    """Return the largest ratio on a bandwidth, not clipped below, shape (N, K)."""
+    stack = shape.stack
+    rate = rate_bps(np.minimum(shape.snr_hz, HUGE), bandwidth_hz)
+    if shape.efficiency is not None:
+        rate = np.minimum(rate, bandwidth_hz * shape.efficiency)
+    keep = np.fmin(rated(shape, rate), stack.keep_max)
+    if not shape.budgeted:
+        return keep
+    silent = stack.bits(stack.keep_max) == 0.0
+    used_j = stack.power_max_w * np.maximum(shape.window.left_s(keep), 0.0)
+    tight = (stack.energy_j - stack.slope_j * keep < used_j) & (bandwidth_hz > 0.0) & ~silent
+    keep = np.where(silent, np.fmin(keep, ending(shape)), keep)
+    if not tight.any():
+        return keep
+    return np.where(tight, np.fmin(_afforded(shape, bandwidth_hz), keep), keep)
 
-    It is infinite where no bandwidth is enough.
+
+def _afforded(shape: Curves, bandwidth_hz: FloatArray) -> FloatArray:
+    """Return the largest ratio that the energy allows on a bandwidth, by its root in ln z."""
+    none = np.zeros(shape.stack.shape, dtype=np.bool_)
+    ceiling = np.log(np.fmin(shape.snr_hz / bandwidth_hz, shape.snr_cap))
+    on = Pieces(ceiling, ceiling, None, ~none, None, None)
+
+    def excess(position: FloatArray) -> tuple[FloatArray, FloatArray]:
+        place = shape.at(position, on)
+        early = (place.keep < np.inf) & (shape.window.left_s(place.keep) > 0.0)
+        value = np.where(early, np.log(bandwidth_hz / place.bandwidth_hz), -np.inf)
+        return np.where(np.isnan(value), 1.0, value), np.where(early, place.fall, 0.0)
+
+    safe = np.where(np.isfinite(ceiling), ceiling, 0.0)
+    root, _ = increasing_root(
+        excess, low=safe - _LOG_SNR_SPAN, high=safe, start=safe, step_tolerance=1e-14, limit=200
+    )
+    return shape.at(root, on).keep
+
+
+def kept(problem: Round, bandwidth_hz: npt.ArrayLike) -> FloatArray:
+    """Return the largest ratio that each device can keep on a bandwidth, within its bounds, shape (K,).
+
+    Args:
+        problem: The round, with a deadline.
+        bandwidth_hz: Bandwidth b, shape (K,).
+    """
+    bands_hz = column("bandwidth_hz", bandwidth_hz, problem.devices)[None]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        keep = _kept(curves(stacked([problem])), bands_hz)[0]
+    return np.clip(
+        np.where(np.isnan(keep), problem.keep_min, keep), problem.keep_min, problem.keep_max
+    )
+
+
+def needed_hz(problem: Round, keep: npt.ArrayLike) -> FloatArray:
+    """Return the least bandwidth for a ratio in time, infinite where none is enough, shape (K,).
 
     Args:
         problem: The round, with a deadline.
         keep: Keep ratio r, shape (K,).
     """
-    bits = problem.bits(keep)
-    left_s = problem.deadline_s - problem.fixed_s - problem.slope_s * keep
-    late = (left_s < 0.0) | ((left_s == 0.0) & (bits > 0.0))
-    rate = np.where(late, np.inf, bits / np.where(left_s > 0.0, left_s, 1.0))
-    return least_bandwidth_hz(problem.snr_hz(), rate)
+    ratio = column("keep", keep, problem.devices)[None]
+    bands_hz, _ = curves(stacked([problem])).needed(ratio)
+    return np.asarray(bands_hz[0])

@@ -1,23 +1,25 @@
-"""The joint optimum of pruning and bandwidth by dual decomposition: a price, a root a device."""
+"""The joint optimum of pruning, bandwidth and power by its dual: one price for the band, one root a device."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
 
+from optimizers import physics
 from optimizers.arrays import FloatArray
-from optimizers.certificate import Allocation
-from optimizers.frontier import Answer, Frontier, frontier
+from optimizers.certificate import Allocation, Point
+from optimizers.evidence import certify_many
+from optimizers.frontier import Frontier, frontiers
 from optimizers.limits import overdue, unhurried
+from optimizers.market import Answer, clear
 from optimizers.problem import RoundProblem
-from optimizers.roots import increasing_root
-
-_LOG_PRICE_STEP = 1e-15
+from optimizers.stack import likeness, stacked
 
 
 @dataclass(frozen=True)
 class Kkt:
-    """The joint optimum of pruning ratios and bandwidths, exact to rounding.
+    """The joint optimum of pruning ratios, bandwidths and powers, exact to rounding.
 
     Attributes:
         tolerance: Relative mismatch between the bandwidth asked for at the price and the whole band.
@@ -38,90 +40,98 @@ class Kkt:
 def solve_kkt(
     problem: RoundProblem, price: float | None = None, tolerance: float = 1e-13
 ) -> Allocation:
-    """Return the joint optimum of pruning ratios and bandwidths.
+    """Return the joint optimum of pruning ratios, bandwidths and powers.
 
-    The Lagrangian separates: at a price λ of bandwidth every device whose ratio lies between its
-    bounds takes the bandwidth at which one more hertz is worth the price,
-
-    a Θ h(z)/(ln 2 (S + β R(z))²) = λ,   Θ = S T' + β σ,   h(z) = ln(1 + z) − z/(1 + z),
-
-    and the others stop at a bound. What they ask for falls with λ; the price at which it adds up to
-    the whole band is found by Newton's method on ln λ inside a bracket [X; the algorithm agrees with
-    the conic solver of `optimizers.convex`]. Without scarcity the price is 0 and the spare bandwidth
-    is handed out in proportion. Without a deadline the answer is the fastest round without pruning.
-    If the smallest ratios do not fit, the answer is "infeasible" and carries a reason.
+    In the rate that a device needs, the problem is convex, and its Lagrangian separates: at a price λ
+    of bandwidth every device takes the point of its frontier at which one more hertz is worth the
+    price (`optimizers.curves`), and the price is right where the demand is the band
+    (`optimizers.market`) [X; the answer agrees with the conic solver of `optimizers.convex`].
+    Without scarcity the price is 0 and the spare bandwidth is handed out in proportion. Without a
+    deadline the answer is the fastest round without pruning. If the smallest ratios do not fit, the
+    answer is "infeasible" or "unbounded" and carries a remedy.
 
     Args:
         problem: The round.
         price: First guess of the price, for instance that of the last round.
         tolerance: Relative mismatch of bandwidth at which to stop.
     """
-    if not problem.limited:
-        return unhurried(problem)
-    front = frontier(problem)
-    if not front.feasible:
-        return overdue(problem)
-    found, asked_hz, iterations = _market(front, price, tolerance)
-    bands_hz = front.fit(asked_hz)
-    return problem.allocation(
-        keep=front.keep(bands_hz),
-        bandwidth_hz=bands_hz,
-        price=found,
-        status="optimal",
-        iterations=iterations,
+    return solve_many([problem], None if price is None else [price], tolerance)[0]
+
+
+def solve_many(
+    problems: Sequence[RoundProblem],
+    prices: Sequence[float] | None = None,
+    tolerance: float = 1e-13,
+) -> list[Allocation]:
+    """Return the joint optima of many rounds, found side by side.
+
+    Args:
+        problems: The rounds; their numbers of devices may differ.
+        prices: First guesses of their prices, not a number for none.
+        tolerance: Relative mismatch of bandwidth at which to stop.
+
+    >>> problem = RoundProblem(
+    ...     gain=[1e-9, 4e-9], noise_w_per_hz=2e-20, bandwidth_hz=2e6, power_max_w=0.1, fixed_s=0.1,
+    ...     slope_s=0.2, fixed_bits=1e5, prunable_bits=1e7, deadline_s=0.45,
+    ... )
+    >>> [one, two] = solve_many([problem, problem.changed(deadline_s=0.5)])
+    >>> one.objective > two.objective
+    True
+    """
+    answers: dict[int, Allocation] = {}
+    groups: dict[object, list[int]] = {}
+    for index, problem in enumerate(problems):
+        if problem.limited:
+            groups.setdefault(likeness(problem), []).append(index)
+        else:
+            answers[index] = unhurried(problem)
+    for group in groups.values():
+        guesses = None if prices is None else np.array([[prices[index]] for index in group])
+        found = _solved([problems[index] for index in group], guesses, tolerance)
+        answers.update(zip(group, found, strict=True))
+    return [answers[index] for index in range(len(problems))]
+
+
+def _solved(
+    problems: Sequence[RoundProblem], prices: FloatArray | None, tolerance: float
+) -> list[Allocation]:
+    """Return the optima of rounds that can be stacked."""
+    if not problems:
+        return []
+    stack = stacked(problems)
+    front = frontiers(stack)
+    feasible = front.feasible[:, 0]
+    if not feasible.all():
+        served = [problem for problem, fits in zip(problems, feasible, strict=True) if fits]
+        found = iter(_solved(served, None if prices is None else prices[feasible], tolerance))
+        return [
+            next(found) if fits else overdue(problem)
+            for problem, fits in zip(problems, feasible, strict=True)
+        ]
+    answer = clear(front, prices, tolerance)
+    bands_hz = _shared(front, answer)
+    power_w = physics.useful_power_w(stack, answer.keep, bands_hz)
+    return certify_many(
+        problems,
+        stack,
+        front,
+        Point(answer.keep, bands_hz, np.broadcast_to(power_w, stack.shape)),
+        price=answer.price,
+        claim="optimal",
+        iterations=answer.iterations,
+        answer=answer,
     )
 
 
-def _market(
-    front: Frontier, price: float | None, tolerance: float
-) -> tuple[float, FloatArray, int]:
-    """Return the price of bandwidth, what the devices ask for at it, and the iterations."""
-    total_hz = front.problem.bandwidth_hz
-    valued = front.valued
-    most_hz = np.where(valued, front.top_hz, front.least_hz)
-    if not (valued & front.short).any() and (most_hz.sum() <= total_hz or not valued.any()):
-        return 0.0, most_hz, 0
-    lowest = float(front.marginal(front.top_hz)[valued].min())
-    highest = float(front.marginal(front.least_hz)[valued].max())
-    if front.least_hz.sum() >= total_hz:
-        return highest, front.least_hz, 0
-    if price is None or price <= 0.0:
-        even_hz = np.full_like(most_hz, total_hz / most_hz.size)
-        inside_hz = np.clip(even_hz, front.least_hz, front.top_hz)
-        price = float(np.median(front.marginal(inside_hz)[valued]))
-    demand = _Demand(front)
-    root, iterations = increasing_root(
-        demand,
-        low=np.log(np.asarray(lowest)),
-        high=np.log(np.asarray(highest)),
-        start=np.log(np.asarray(min(max(price, lowest), highest))),
-        value_tolerance=tolerance,
-        step_tolerance=_LOG_PRICE_STEP,
-    )
-    return float(np.exp(root)), demand.at(root).bandwidth_hz, iterations
-
-
-class _Demand:
-    """The bandwidth asked for as a function of ln λ; each price starts from the last one's roots."""
-
-    def __init__(self, front: Frontier) -> None:
-        self._front = front
-        self._last: tuple[float, Answer] | None = None
-
-    def at(self, log_price: FloatArray) -> Answer:
-        """Return the answers of all devices to a price."""
-        here = float(log_price)
-        start = None
-        if self._last is not None:
-            there, answer = self._last
-            start = answer.log_snr + answer.elasticity * (here - there)
-        answer = self._front.answer(float(np.exp(here)), start)
-        self._last = (here, answer)
-        return answer
-
-    def __call__(self, log_price: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return ln(B/Σ b), which increases in ln λ, and its slope."""
-        answer = self.at(log_price)
-        asked_hz = answer.bandwidth_hz.sum()
-        fall_hz = (answer.bandwidth_hz * answer.elasticity).sum()
-        return np.log(self._front.problem.bandwidth_hz / asked_hz), fall_hz / asked_hz
+def _shared(front: Frontier, answer: Answer) -> FloatArray:
+    """Return bandwidths that add up to the band: what is spare is handed out in proportion."""
+    stack, asked_hz = front.stack, answer.bandwidth_hz
+    total_hz = asked_hz.sum(axis=-1, keepdims=True)
+    if stack.rent.any():
+        return asked_hz * np.minimum(
+            1.0, stack.bandwidth_hz / np.where(total_hz > 0.0, total_hz, 1.0)
+        )
+    counts = np.array(stack.devices)[:, None]
+    even_hz = np.where(np.arange(stack.shape[1]) < counts, stack.bandwidth_hz / counts, 0.0)
+    scaled_hz = asked_hz * (stack.bandwidth_hz / np.where(total_hz > 0.0, total_hz, 1.0))
+    return np.where(total_hz > 0.0, scaled_hz, even_hz)

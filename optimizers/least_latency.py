@@ -4,13 +4,16 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizers.arrays import FloatArray, column
-from optimizers.lambert import LN2, least_bandwidth_hz, marginal_nats
+from optimizers.curves import Curves, curves
+from optimizers.lambert import LN2, marginal_nats, snr_for_share
 from optimizers.roots import increasing_root
 from optimizers.round import Round
+from optimizers.stack import stacked
 
 _BAND_TOLERANCE = 1e-13
 _LOG_STEP = 1e-14
 _LOG_BRACKET = 60.0
+_DOUBLINGS = 80
 
 
 def least_latency(problem: Round, keep: npt.ArrayLike) -> tuple[float, FloatArray]:
@@ -18,9 +21,10 @@ def least_latency(problem: Round, keep: npt.ArrayLike) -> tuple[float, FloatArra
 
     The deadline of the problem is ignored. A device that has T − c − β r left for its bits needs a
     bandwidth that falls in T; the least T is where the needs add up to the whole band, and there all
-    devices that upload finish together [X]. It is found by Newton's method on ln(T − T∞), where T∞
-    is the latency at unlimited bandwidth. If a device has bits and no rate at any bandwidth, the
-    time is infinite and the band is shared equally.
+    devices that upload finish together [X]. An energy budget, like a ceiling of efficiency, limits
+    the signal-to-noise ratio whatever T is, and a second window gives a smallest rate. The time is
+    found by Newton's method on ln(T − T∞), where T∞ is the latency at unlimited bandwidth. If no
+    time is enough, it is infinite and the band is shared equally.
 
     Args:
         problem: The round.
@@ -30,49 +34,94 @@ def least_latency(problem: Round, keep: npt.ArrayLike) -> tuple[float, FloatArra
         The time in seconds, and the bandwidths in hertz, shape (K,), which add up to the whole band.
     """
     ratio = column("keep", keep, problem.devices)
-    snr_hz, bits = problem.snr_hz(), problem.bits(ratio)
+    bits = problem.bits(ratio)
     ready_s = problem.fixed_s + problem.slope_s * ratio
     talks = bits > 0.0
     even_hz = np.full(problem.devices, problem.bandwidth_hz / problem.devices)
     if not talks.any():
         return float(ready_s.max()), even_hz
-    if np.any(snr_hz[talks] <= 0.0):
-        return float("inf"), even_hz
-    talkers_s, talkers_hz = _together(
-        ready_s[talks], bits[talks], snr_hz[talks], problem.bandwidth_hz
-    )
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        shape = curves(stacked([problem]))
+        talkers = _Talkers(shape, ratio, bits, ready_s, talks)
+        talkers_s, talkers_hz = talkers.together(problem.bandwidth_hz)
+    if np.isinf(talkers_s):
+        return talkers_s, even_hz
     bands_hz = np.zeros(problem.devices)
     bands_hz[talks] = talkers_hz
     return max(talkers_s, float(ready_s.max())), bands_hz
 
 
-def _together(
-    ready_s: FloatArray, bits: FloatArray, snr_hz: FloatArray, total_hz: float
-) -> tuple[float, FloatArray]:
-    """Return the common finish of devices that all upload, and their bandwidths."""
-    last_s = float(ready_s.max())
-    head_s = last_s - ready_s
-    even_rate = total_hz / bits.size * np.log1p(snr_hz * bits.size / total_hz) / LN2
-    shortest_s = max(float((bits * LN2 / snr_hz - head_s).max()), 0.0)
-    even_s = float((bits / even_rate - head_s).max())
+class _Talkers:
+    """The devices that upload, and what limits them whatever the time is; arrays of shape (J,)."""
 
-    def surplus(log_extra: FloatArray) -> tuple[FloatArray, FloatArray]:
-        left_s = shortest_s + np.exp(log_extra) + head_s
-        rate = bits / left_s
-        bands_hz = least_bandwidth_hz(snr_hz, rate)
-        needed_hz = bands_hz.sum()
-        growth = (LN2 * rate / (marginal_nats(snr_hz / bands_hz) * left_s)).sum()
-        return np.log(total_hz / needed_hz), np.exp(log_extra) * growth / needed_hz
+    def __init__(
+        self,
+        shape: Curves,
+        keep: FloatArray,
+        bits: FloatArray,
+        ready_s: FloatArray,
+        talks: npt.NDArray[np.bool_],
+    ) -> None:
+        self.bits, self.last_s = bits[talks], float(ready_s[talks].max())
+        self.head_s = self.last_s - ready_s[talks]
+        self.snr_hz = shape.snr_hz[0, talks]
+        cap = np.broadcast_to(shape.snr_cap, shape.stack.shape)[0, talks]
+        if shape.budgeted:
+            share = shape.energy_share(keep[None])[0, talks]
+            budget = snr_for_share(np.where((share > 0.0) & (share < 1.0), share, 0.5))
+            afforded = np.where(share < 1.0, np.where(share > 0.0, budget, np.inf), 0.0)
+            cap = np.minimum(cap, afforded)
+        self.cap = cap
+        self.least_bps = np.zeros(self.bits.size)
+        if shape.second is not None:
+            left_s = shape.second.left_s(keep)[0, talks]
+            self.least_bps = np.where(left_s > 0.0, self.bits / left_s, np.inf)
 
-    high = np.log(np.asarray(max(even_s - shortest_s, 1e-15 * (last_s + even_s))))
-    root, _ = increasing_root(
-        surplus,
-        low=high - _LOG_BRACKET,
-        high=high,
-        start=high,
-        value_tolerance=_BAND_TOLERANCE,
-        step_tolerance=_LOG_STEP,
-    )
-    upload_s = shortest_s + float(np.exp(root))
-    bands_hz = least_bandwidth_hz(snr_hz, bits / (upload_s + head_s))
-    return last_s + upload_s, bands_hz * (total_hz / bands_hz.sum())
+    def needs_hz(self, upload_s: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the bandwidths with which uploads take a time, and −d ln b/d ln t."""
+        rate = np.maximum(self.bits / upload_s, self.least_bps)
+        share = LN2 * rate / self.snr_hz
+        inside = (share > 0.0) & (share < 1.0)
+        free = np.where(inside, snr_for_share(np.where(inside, share, 0.5)), np.inf)
+        snr = np.minimum(np.where(share < 1.0, free, 0.0), self.cap)
+        bands_hz = rate * LN2 / np.log1p(snr)
+        growth = np.where(snr < self.cap, LN2 * rate / (bands_hz * marginal_nats(snr)), 1.0)
+        return bands_hz, np.where(rate > self.least_bps, growth, 0.0)
+
+    def together(self, total_hz: float) -> tuple[float, FloatArray]:
+        """Return the common finish and the bandwidths; the finish is infinite if there is none."""
+        even_hz = total_hz / self.bits.size
+        even_rate = even_hz * np.log1p(np.minimum(self.snr_hz / even_hz, self.cap)) / LN2
+        shortest_s = max(float((self.bits * LN2 / self.snr_hz - self.head_s).max()), 0.0)
+        even_s = float((self.bits / even_rate - self.head_s).max())
+        if not (np.isfinite(shortest_s) and np.isfinite(even_s)):
+            return float("inf"), self.bits
+
+        def surplus(log_extra: FloatArray) -> tuple[FloatArray, FloatArray]:
+            left_s = shortest_s + np.exp(log_extra) + self.head_s
+            bands_hz, growth = self.needs_hz(left_s)
+            needed_hz = bands_hz.sum()
+            slope = np.exp(log_extra) * (bands_hz * growth / left_s).sum() / needed_hz
+            return np.log(total_hz / needed_hz), slope
+
+        high = np.log(np.asarray(max(even_s - shortest_s, 1e-15 * (self.last_s + even_s))))
+        for _ in range(_DOUBLINGS):
+            if surplus(high)[0] >= -_BAND_TOLERANCE:
+                break
+            high = high + 1.0
+        else:
+            return float("inf"), self.bits
+        root, _ = increasing_root(
+            surplus,
+            low=high - _LOG_BRACKET,
+            high=high,
+            start=high,
+            value_tolerance=_BAND_TOLERANCE,
+            step_tolerance=_LOG_STEP,
+        )
+        upload_s = shortest_s + float(np.exp(root))
+        bands_hz, _ = self.needs_hz(upload_s + self.head_s)
+        if not np.isfinite(bands_hz.sum()):
+            # So little power that no bandwidth of this size makes a difference.
+            return self.last_s + even_s, np.full(self.bits.size, even_hz)
+        return self.last_s + upload_s, bands_hz * (total_hz / bands_hz.sum())

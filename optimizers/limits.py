@@ -1,5 +1,6 @@
 """The answers at the limits, where nothing is to be weighed: no deadline, and none in time."""
 
+from optimizers import physics
 from optimizers.certificate import Allocation
 from optimizers.least_latency import least_latency
 from optimizers.problem import RoundProblem
@@ -24,4 +25,5 @@ def overdue(problem: RoundProblem) -> Allocation:
         problem: The round.
     """
     _, bands_hz = least_latency(problem, problem.keep_min)
-    return problem.allocation(keep=problem.keep_min, bandwidth_hz=bands_hz)
+    power_w = physics.spending_power_w(problem, problem.keep_min, bands_hz)
+    return problem.allocation(keep=problem.keep_min, bandwidth_hz=bands_hz, power_w=power_w)

@@ -77,6 +77,8 @@ def test_benchmarks_are_listed():
         "channels",
         "calibration",
         "sionna",
+        "agreement",
+        "allocators",
         "engine",
     ]
 

@@ -18,7 +18,7 @@ def problem():
 def test_claims_are_checked(problem):
     best = solve_kkt(problem)
     late = problem.allocation(keep=1.0, bandwidth_hz=best.bandwidth_hz, status="optimal")
-    assert late.certificate.status == "infeasible"
+    assert late.certificate.status in {"infeasible", "unbounded"}
     poor = problem.allocation(
         keep=best.keep * 0.99,
         bandwidth_hz=best.bandwidth_hz,
@@ -26,7 +26,7 @@ def test_claims_are_checked(problem):
         status="optimal",
     )
     assert (
-        poor.certificate.status == "infeasible"
+        poor.certificate.status in {"infeasible", "unbounded"}
         if np.any(best.keep * 0.99 < problem.keep_min)
         else poor.certificate.status == "inaccurate"
     )
@@ -68,11 +68,11 @@ def test_gap_bounds_the_loss_at_any_price(problem):
 
 def test_active_names_what_holds_each_device(problem):
     best = solve_kkt(problem)
-    for keep, name in zip(best.keep, best.certificate.active, strict=True):
+    for keep, name in zip(best.keep, best.certificate.held, strict=True):
         assert (name == "keep_max") == (keep >= 1.0 - 1e-9)
         assert name in {"keep_max", "keep_min", "deadline"}
     lazy = problem.allocation(keep=best.keep * 0.5 + 0.05, bandwidth_hz=best.bandwidth_hz)
-    assert set(lazy.certificate.active) <= {"slack", "keep_min"}
+    assert set(lazy.certificate.held) <= {"slack", "keep_min"}
 
 
 def test_negative_price_is_refused(problem):
@@ -90,6 +90,7 @@ def test_an_answer_travels_between_processes(problem):
     copy = pickle.loads(pickle.dumps(answer))
     np.testing.assert_array_equal(copy.keep, answer.keep)
     np.testing.assert_array_equal(answer.pruning, 1.0 - answer.keep)
-    assert copy.certificate == answer.certificate
+    for name, value in vars(answer.certificate).items():
+        np.testing.assert_equal(getattr(copy.certificate, name), value)
     back = pickle.loads(pickle.dumps(problem))
     np.testing.assert_array_equal(back.gain, problem.gain)

@@ -141,5 +141,5 @@ def _clients(report: Report, game: Played) -> dict[str, Any]:
         "compute_j": compute_j,
         "upload_j": upload_j,
         "outcome": [Outcome(value).name.lower() for value in timeline.outcome],
-        "active": list(allocation.certificate.active),
+        "active": list(allocation.certificate.held),
     }

@@ -145,7 +145,7 @@ def outlook(setting: Setting, system: System) -> Outlook:
     plan, keep, _ = plan_of(exchange, posed, allocation, setting.devices)
     finish_s = plan.broadcast_s + plan.compute_s + plan.upload_s
     late = finish_s > plan.deadline_s * (1 + 1e-9)
-    held = zip(late, allocation.certificate.active, strict=True)
+    held = zip(late, allocation.certificate.held, strict=True)
     return Outlook(
         deadline_s=plan.deadline_s,
         dense_s=posed.dense_s,
