@@ -44,7 +44,10 @@ ROUNDS = (
     Column("lost", "", "int64", "Updates that the server did not wait for."),
     Column("keep_mean", "", "float64", "Mean kept share of the prunable weights."),
     Column(
-        "status", "", "str", "The allocator's verdict: optimal, feasible, inaccurate, infeasible or unbounded."
+        "status",
+        "",
+        "str",
+        "The allocator's verdict: optimal, feasible, inaccurate, infeasible or unbounded.",
     ),
     Column("objective", "", "float64", "Weighted sum of pruning ratios."),
     Column(
