@@ -15,6 +15,8 @@ from channel_models.units import ComplexArray
 from wflsim.contracts import FloatArray, IntArray
 from wflsim.scenario.schema import Radio
 
+_ENDLESS = 1e30
+_UNLIMITED = 60.0  # bit/s/Hz; only formulas without a ceiling come here
 _SAME = 1e-9  # relative; a plan that is met to this is met
 
 
@@ -92,6 +94,12 @@ class Air:
         with np.errstate(divide="ignore", invalid="ignore"):
             needed = snr / np.expm1(np.log(2.0) * self._efficiency(snr))
         return np.where(snr > 0.0, needed, 1.0)
+
+    @property
+    def efficiency_max(self) -> FloatArray:
+        """The bits/s/Hz that no power exceeds, shape (K,); infinite where more power always brings more."""
+        most = self._efficiency(np.full(len(self.gain), _ENDLESS))
+        return np.where(most > _UNLIMITED, np.inf, most)
 
     def _efficiency(self, snr: FloatArray) -> FloatArray:
         """Return the bits/s/Hz that arrive at these ratios of mean signal to noise over the whole band, shape (K,).

@@ -65,6 +65,7 @@ def pose(
         weight=exchange.weight,
         keep_min=exchange.keep_min,
         keep_max=exchange.keep_max,
+        efficiency_max=uplink.efficiency_max,
     )
     unmasked = free.changed(fixed_bits=exchange.up_bits.fixed - exchange.mask_bits)
     dense_s, gain = _least_s(unmasked, uplink, exchange.keep_max)
