@@ -54,7 +54,7 @@ def snr_for_share(share: FloatArray) -> FloatArray:
     """Return the z at which ln(1 + z)/z equals a share of the wideband limit.
 
     The rate at z is the share q = ln(1 + z)/z of γp/ln 2, the rate at unlimited bandwidth. Then
-    z = −W₋₁(−q e^−q)/q − 1, polished by Newton's method on ln z; for δ = 1 − q → 0 it is
+    z = −W₋₁(−q e^−q)/q − 1, polished by a Newton step on ln z; for δ = 1 − q → 0 it is
     2δ + (8/3)δ² + (28/9)δ³.
 
     Args:
@@ -68,9 +68,8 @@ def snr_for_share(share: FloatArray) -> FloatArray:
     series = lack * (2.0 + lack * (8.0 / 3.0 + lack * (28.0 / 9.0)))
     safe: FloatArray = np.where(near, 0.5, share)
     snr = -lambertw(-safe * np.exp(-safe), -1).real / safe - 1.0
-    for _ in range(_NEWTON_STEPS):
-        nats = np.log1p(snr)
-        snr = snr * np.exp(np.log(nats / (snr * safe)) * nats / marginal_nats(snr))
+    nats = np.log1p(snr)
+    snr = snr * np.exp(np.log(nats / (snr * safe)) * nats / marginal_nats(snr, nats))
     return np.where(near, series, snr)
 
 

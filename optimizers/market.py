@@ -90,10 +90,12 @@ def clear(front: Frontier, price: FloatArray | None = None, tolerance: float = 1
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         free = _free_of_charge(front)
-        if free.price.size and not np.isnan(free.price).any():
-            return free
-        found = _search(front, _first_price(front, price), np.isnan(free.price), tolerance)
         scarce = np.isnan(free.price)
+        if not scarce.any():
+            return free
+        found = _search(front, _first_price(front, price), scarce, tolerance)
+        if scarce.all():
+            return found
         return Answer(
             np.where(scarce, found.price, 0.0),
             np.where(scarce, found.keep, free.keep),
