@@ -272,7 +272,7 @@ def curves(stack: Stack) -> Curves:
         fixed = np.log1p(snr_hz / stack.noise_band_hz) / LN2
         efficiency = np.minimum(fixed, stack.efficiency_max)
         snr_hz = np.where(snr_hz > 0.0, np.inf, 0.0)
-    elif np.isfinite(stack.efficiency_max).any():
+    elif stack.ceiled:
         efficiency = stack.efficiency_max
     cap = np.array(np.inf)
     if efficiency is not None:
@@ -286,7 +286,7 @@ def curves(stack: Stack) -> Curves:
         second=_second(stack),
         efficiency=efficiency,
         snr_cap=cap,
-        budgeted=not stack.full_power and bool(np.isfinite(stack.energy_j).any()),
+        budgeted=stack.budgeted and not stack.full_power,
     )
 
 
@@ -297,9 +297,9 @@ def _window(stack: Stack, span_s: FloatArray, slope_s: FloatArray) -> Window:
 
 
 def _second(stack: Stack) -> Window | None:
-    if np.isfinite(stack.slot_s).any():
+    if stack.slotted:
         return _window(stack, stack.slot_s, np.zeros(stack.shape))
-    if stack.full_power and np.isfinite(stack.energy_j).any():
+    if stack.full_power and stack.budgeted:
         power_w = stack.power_max_w
         return _window(stack, stack.energy_j / power_w, stack.slope_j / power_w)
     return None

@@ -176,21 +176,19 @@ def _violation(
 ) -> dict[str, FloatArray]:
     keep, bands_hz, power_w = point.keep, point.bandwidth_hz, point.power_w
     total = bands_hz.sum(axis=-1, keepdims=True) / stack.bandwidth_hz - 1.0
-    negative = -bands_hz / stack.bandwidth_hz
+    none = np.zeros(stack.shape)
     excess = {
-        "deadline": finish_s / stack.deadline_s - 1.0,
-        "bandwidth": np.maximum(total, negative),
+        "deadline": np.where(np.isinf(stack.deadline_s), 0.0, finish_s / stack.deadline_s - 1.0),
+        "bandwidth": np.maximum(total, -bands_hz / stack.bandwidth_hz),
         "power": np.maximum(power_w - stack.power_max_w, -power_w) / stack.power_max_w,
-        "energy": _over(used_j, stack.energy_j),
+        "energy": _over(used_j, stack.energy_j) if stack.budgeted else none,
         "keep": np.maximum(stack.keep_min - keep, keep - stack.keep_max) / stack.keep_max,
-        "slot": _over(upload_s, stack.slot_s),
+        "slot": _over(upload_s, stack.slot_s) if stack.slotted else none,
     }
-    late = np.isinf(stack.deadline_s)
-    excess["deadline"] = np.where(late, 0.0, excess["deadline"])
     # What is not a number counts as infinite.
     every = np.array(list(excess.values()))
     every[np.isnan(every)] = np.inf
-    return dict(zip(excess, np.max(every, axis=-1, initial=0.0), strict=True))
+    return dict(zip(excess, every.max(axis=-1, initial=0.0), strict=True))
 
 
 def _over(used: FloatArray, limit: FloatArray) -> FloatArray:
@@ -201,15 +199,18 @@ def _over(used: FloatArray, limit: FloatArray) -> FloatArray:
 def _active(
     stack: Stack, point: Point, finish_s: FloatArray, used_j: FloatArray, upload_s: FloatArray
 ) -> dict[str, BoolArray]:
-    keep, below = point.keep, 1.0 - _AT_BOUND
-    ceiling_hz = point.bandwidth_hz * stack.efficiency_max
-    rate = physics.upload_rate_bps(stack, point.bandwidth_hz, point.power_w)
+    keep, below, none = point.keep, 1.0 - _AT_BOUND, np.zeros(stack.shape, dtype=np.bool_)
+    efficient = none
+    if stack.ceiled:
+        rate = physics.upload_rate_bps(stack, point.bandwidth_hz, point.power_w)
+        ceiling = point.bandwidth_hz * stack.efficiency_max
+        efficient = (rate >= ceiling * below) & (rate > 0.0)
     return {
         "deadline": finish_s >= stack.deadline_s * below,
         "power": point.power_w >= stack.power_max_w * below,
-        "energy": used_j >= stack.energy_j * below,
-        "efficiency": (rate >= ceiling_hz * below) & (rate > 0.0),
-        "slot": upload_s >= stack.slot_s * below,
+        "energy": used_j >= stack.energy_j * below if stack.budgeted else none,
+        "efficiency": efficient,
+        "slot": upload_s >= stack.slot_s * below if stack.slotted else none,
         "keep_min": keep <= stack.keep_min * (1.0 + _AT_BOUND),
         "keep_max": keep >= stack.keep_max * below,
     }

@@ -156,21 +156,11 @@ def frontiers(stack: Stack) -> Frontier:
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         shape = curves(stack)
-        ends = np.array([free(shape), stack.keep_max])
-        needs, log_snr = shape.needed(ends)
-        short = np.isfinite(needs[0]) & ~np.isfinite(needs[1])
-        if short.any():
-            most = np.where(short, beyond(shape, ends[0]), ends[1])
-            ends = np.array([ends[0], np.maximum(most, ends[0])])
-            needs, log_snr = shape.needed(ends)
-            needs[1] = np.where(np.isfinite(needs[1]), needs[1], needs[0])
-        keep = knots_between(shape, ends)
-        if len(keep) > 2:
-            inner, inner_snr = shape.needed(keep[1:-1])
-            # Rounding may say of a knot beside the last that nothing is enough for it.
-            inner = np.where(np.isfinite(inner), inner, needs[0])
-            needs = np.concatenate([needs[:1], inner, needs[1:]])
-            log_snr = np.concatenate([log_snr[:1], inner_snr, log_snr[1:]])
+        least = free(shape)
+        keep = knots_between(shape, np.array([least, np.maximum(beyond(shape, least), least)]))
+        needs, log_snr = shape.needed(keep)
+        # Rounding may say of a knot beside the last that nothing is enough for it.
+        needs[1:] = np.where(np.isfinite(needs[1:]), needs[1:], needs[0])
         return _cut(shape, keep, needs, log_snr)
 
 

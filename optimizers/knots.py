@@ -58,7 +58,7 @@ def _level(shape: Curves) -> FloatArray:
 
 
 def beyond(shape: Curves, least: FloatArray) -> FloatArray:
-    """Return ratios that take more than the band, for devices that do not reach their largest one.
+    """Return the largest ratios, or where these take more than twice the band, such that do.
 
     They are what 2 B carries at full power; and where energy limits, what it allows at
     ln(1 + z) = x ln 2/2B with the rate x of the smallest ratio, where any larger ratio takes 2 B.

@@ -73,6 +73,21 @@ class Stack:
         """Whether a hertz costs any device anything beside its price."""
         return bool(self.rent.any())
 
+    @functools.cached_property
+    def ceiled(self) -> bool:
+        """Whether any device has a largest efficiency."""
+        return bool(np.isfinite(self.efficiency_max).any())
+
+    @functools.cached_property
+    def slotted(self) -> bool:
+        """Whether any device has a slot."""
+        return bool(np.isfinite(self.slot_s).any())
+
+    @functools.cached_property
+    def budgeted(self) -> bool:
+        """Whether any device has an energy budget."""
+        return bool(np.isfinite(self.energy_j).any())
+
     @property
     def shape(self) -> tuple[int, int]:
         """N rounds and K devices."""

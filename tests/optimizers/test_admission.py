@@ -42,6 +42,17 @@ def test_both_kinds_of_hopeless_rounds(load, status):
     assert solve_kkt(problem).certificate.status == status
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_hopeless_round_serves_all_but_those_left_out(seed):
+    problem = random_problem(np.random.default_rng(seed), 7, -0.03, shadowing_db=6.0)
+    answer = solve_kkt(problem)
+    out = np.isin(np.arange(7), answer.certificate.remedy.leave_out)
+    assert 0 < out.sum() < 7
+    np.testing.assert_array_equal(answer.bandwidth_hz[out], 0.0)
+    finish_s = problem.finish_s(answer.keep, answer.bandwidth_hz, answer.power_w)
+    np.testing.assert_array_equal(finish_s <= problem.deadline_s * (1 + 1e-9), ~out)
+
+
 def test_devices_that_take_most_per_weight_are_left_out_first():
     problem = random_problem(np.random.default_rng(3), 5, -0.02)
     out = leave_out(problem)

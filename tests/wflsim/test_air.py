@@ -97,6 +97,19 @@ def test_an_estimate_caps_the_ratio():
     )
 
 
+def test_a_link_has_a_ceiling_if_its_schemes_or_its_estimate_have_one():
+    assert np.isinf(air(Shannon()).efficiency_max).all()
+    assert np.isinf(air(Gap()).efficiency_max).all()
+    link = Mcs()
+    ceiling = air(link, blocks=((1e-9, 1e-9), (3e-9, 3e-9))).efficiency_max
+    np.testing.assert_allclose(ceiling, link.efficiency(1e9))
+    strong_w, band_hz = np.full(2, 1e9), np.full(2, 1e6)
+    rate = air(link).rate_bps(band_hz, strong_w)
+    np.testing.assert_allclose(rate, band_hz * air(link).efficiency_max)
+    blurred = air(Shannon(), blocks=((1e-9, 1e-9), (3e-9, 3e-9)), blur=0.01).efficiency_max
+    np.testing.assert_allclose(blurred, np.log2(1.0 + 100.0))
+
+
 def test_a_plan_that_differs_by_rounding_is_the_plan():
     planned, found = np.array([1.0, 2.0, np.inf]), np.array([1.0 + 1e-12, 2.1, np.inf])
     np.testing.assert_array_equal(as_planned(planned, found), [1.0, 2.1, np.inf])
