@@ -226,7 +226,7 @@ def _gap(front: Frontier, objective: FloatArray, touch: Answer, price: FloatArra
     """
     stack = front.stack
     pays = price + stack.rent
-    slope = pays - np.clip(pays, np.exp(touch.below), np.exp(touch.above))
+    slope = pays - np.minimum(np.maximum(pays, np.exp(touch.below)), np.exp(touch.above))
     ends = np.minimum(front.bandwidth_hz[-1], stack.bandwidth_hz), front.bandwidth_hz[0]
     bands_hz = touch.bandwidth_hz
     tangent = np.minimum(*(np.where(slope == 0.0, 0.0, slope * (end - bands_hz)) for end in ends))

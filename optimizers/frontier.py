@@ -110,14 +110,16 @@ class Frontier:
         above, below = self.piece(self.above, step), self.piece(self.below, step)
         lean_high, lean_low = (self.piece(lean, step) for lean in self.leans)
         span, rise = above - below, on.high - on.low
-        share = np.clip((pays - below) / span, 0.0, 1.0)
+        share = np.minimum(np.maximum((pays - below) / span, 0.0), 1.0)
         left = 1.0 - share
         bend = left * (lean_low * span - rise) - share * (lean_high * span - rise)
         guess = on.low + share * (rise + left * bend)
+        tame = (guess > on.low) & (guess < on.high)
+        if tame.all():
+            return np.asarray(guess)
         inner = on.low + np.clip(share, 1e-3, 1.0) * rise
-        wild = ~((guess > on.low) & (guess < on.high))
         inner = np.where(np.isfinite(inner), inner, 0.5 * (on.low + on.high))
-        return np.where(wild, inner, guess)
+        return np.where(tame, guess, inner)
 
     def knot(self, array: FloatArray, step: IndexArray) -> FloatArray:
         """Return the entries of an array over knots where the devices stand, shape (N, K).

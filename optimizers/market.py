@@ -151,7 +151,7 @@ def _first_price(front: Frontier, price: FloatArray | None) -> FloatArray:
 def _search(front: Frontier, log_price: FloatArray, active: BoolArray, tolerance: float) -> Answer:
     """Return the price and the answers of the rounds in which the band is scarce."""
     low, high = _bracket(front)
-    log_price = np.clip(log_price, low, high)
+    log_price = np.minimum(np.maximum(log_price, low), high)
     stand, count = _start(front, log_price), 1
     while True:
         excess, reply = _mismatch(front, stand, log_price)
@@ -167,7 +167,7 @@ def _search(front: Frontier, log_price: FloatArray, active: BoolArray, tolerance
         stand = _next(front, stand, target)
         log_price, count = target, count + 1
     near &= ~stand.bent
-    final = np.clip(log_price + np.where(near, step, 0.0), low, high)
+    final = np.minimum(np.maximum(log_price + np.where(near, step, 0.0), low), high)
     answer = _answer(front, final, _corrected(front, stand, final), count)
     rows = np.flatnonzero(active & ~near)
     if not rows.size:
@@ -322,7 +322,7 @@ def _corrected(front: Frontier, stand: _Stand, log_price: FloatArray) -> _Stand:
     pays = _pays(front, log_price)
     position = stand.position + (stand.lack + (pays - stand.pays)) * stand.inverse
     position = np.where(np.isfinite(position), position, stand.position)
-    position = np.clip(position, stand.on.low, stand.on.high)
+    position = np.minimum(np.maximum(position, stand.on.low), stand.on.high)
     return _stand(front, pays, stand.step, stand.on, position)
 
 
@@ -334,7 +334,7 @@ def _answer(front: Frontier, log_price: FloatArray, stand: _Stand, count: int) -
     keep = np.where(inside, stand.place.keep, front.knot(front.keep, step))
     return Answer(
         price=np.exp(log_price),
-        keep=np.clip(keep, front.keep[0], front.keep[-1]),
+        keep=np.minimum(np.maximum(keep, front.keep[0]), front.keep[-1]),
         bandwidth_hz=stand.bandwidth_hz,
         above=np.where(inside, worth, above),
         below=np.where(inside, worth, below),
