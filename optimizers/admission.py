@@ -69,6 +69,9 @@ def _least_energy_j(problem: Round) -> FloatArray:
     The rate tends to γp/ln 2, so that sending s bits takes at least s ln 2/γ₁ joules.
     """
     bits = problem.bits(problem.keep_min)
+    if problem.noise_band_hz is not None:
+        # Where noise does not grow with the band, an upload takes no time on an endless one.
+        return problem.slope_j * problem.keep_min
     with np.errstate(divide="ignore", invalid="ignore"):
         sent_j = np.where(bits > 0.0, bits * LN2 / curves(stacked([problem])).watt_hz[0], 0.0)
     return np.asarray(problem.slope_j * problem.keep_min + sent_j)
@@ -105,7 +108,8 @@ def _advice(problem: Round, help_: Remedy) -> str:
     mute = (problem.snr_hz() <= 0.0) & (problem.bits(problem.keep_min) > 0.0)
     if mute.any():
         return f"{_names(np.flatnonzero(mute))} cannot send at all (no gain or no power) and must be left out"
-    starved = np.flatnonzero(help_.energy_j >= problem.energy_j)
+    hopeless = np.isinf(needed_hz(problem, problem.keep_min))
+    starved = np.flatnonzero((help_.energy_j >= problem.energy_j) & hopeless)
     if starved.size:
         worst = int(starved[np.argmax((help_.energy_j / problem.energy_j)[starved])])
         return (

@@ -14,6 +14,7 @@ are increasing and concave, and so is the smallest of them. Where power is no va
 budget is a second window, t ≤ (E − e₁ r)/p, and so is a slot, t ≤ t_max.
 """
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,11 +31,32 @@ _LATE = 1e-14
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """A time T' − β r for uploading, and Θ = S T' + β σ; each of shape (N, K)."""
+    """A time T' − β r for uploading, Θ = S T' + β σ and the weight a; each of shape (N, K)."""
 
     span_s: FloatArray
     slope_s: FloatArray
     theta: FloatArray
+    weight: FloatArray
+
+    @functools.cached_property
+    def span_nats(self) -> FloatArray:
+        """T'/ln 2."""
+        return self.span_s / LN2
+
+    @functools.cached_property
+    def slope_nats(self) -> FloatArray:
+        """β/ln 2."""
+        return self.slope_s / LN2
+
+    @functools.cached_property
+    def double_nats(self) -> FloatArray:
+        """2 β/ln 2."""
+        return 2.0 * self.slope_nats
+
+    @functools.cached_property
+    def worth_nats(self) -> FloatArray:
+        """A Θ/ln 2."""
+        return self.weight * self.theta / LN2
 
     def left_s(self, keep: FloatArray) -> FloatArray:
         """Return T' − β r.
@@ -100,6 +122,7 @@ class Curves:
         second: The second window, none without.
         efficiency: Ceiling η in bit/s/Hz, none without, shape (N, K).
         snr_cap: 2^η − 1, shape (N, K).
+        energy_j: Energy budgets E, infinite where a ceiling stands for them, shape (N, K).
         budgeted: Whether energy budgets limit a power that is a variable.
     """
 
@@ -110,6 +133,7 @@ class Curves:
     second: Window | None
     efficiency: FloatArray | None
     snr_cap: FloatArray
+    energy_j: FloatArray
     budgeted: bool
 
     def rate_bps(self, keep: FloatArray) -> FloatArray:
@@ -145,8 +169,9 @@ class Curves:
             if self.efficiency is not None:
                 snr = np.minimum(np.where(solved, snr, self.snr_cap), self.snr_cap)
             bandwidth_hz = rate * LN2 / np.log1p(snr)
-        bandwidth_hz = np.where(idle, 0.0, bandwidth_hz)
-        return np.where(possible & np.isfinite(rate), bandwidth_hz, np.inf), np.log(snr)
+            bandwidth_hz = np.where(idle, 0.0, bandwidth_hz)
+            log_snr = np.log(snr)
+        return np.where(possible & np.isfinite(rate), bandwidth_hz, np.inf), log_snr
 
     def energy_share(self, keep: FloatArray) -> FloatArray:
         """Return ln(1 + z)/z at which the energy is just enough; infinite if none is.
@@ -154,10 +179,10 @@ class Curves:
         Args:
             keep: Keep ratio r, shape (..., N, K).
         """
-        left_j = self.stack.energy_j - self.stack.slope_j * keep
+        left_j = self.energy_j - self.stack.slope_j * keep
         bits = self.stack.bits(keep)
         share = np.where(left_j > 0.0, LN2 * bits / (self.watt_hz * left_j), np.inf)
-        within = left_j >= -_LATE * self.stack.energy_j
+        within = left_j >= -_LATE * self.energy_j
         return np.where((bits == 0.0) & within, 0.0, share)
 
     def window_of(self, second: BoolArray | None) -> Window:
@@ -173,6 +198,7 @@ class Curves:
             np.where(second, two.span_s, one.span_s),
             np.where(second, two.slope_s, one.slope_s),
             np.where(second, two.theta, one.theta),
+            one.weight,
         )
 
     def at(self, position: FloatArray, on: Pieces) -> Place:
@@ -197,27 +223,28 @@ class Curves:
     def _at_rate_limit(self, position: FloatArray, on: Pieces) -> Place:
         """Return the places on pieces limited by power or by the ceiling."""
         window, stack = self.window_of(on.second), self.stack
+        # In natural units: ln 2 goes with the windows, which do not change along a piece.
         snr = np.exp(position)
-        log_snr = np.log1p(snr)
-        nats = marginal_nats(snr, log_snr)
-        gain, bend = nats / LN2, (snr / (1.0 + snr)) ** 2 / nats
-        bandwidth_hz = self.snr_hz / snr
-        rate = bandwidth_hz * log_snr / LN2
+        log_snr, ratio = np.log1p(snr), snr / (1.0 + snr)
+        nats = marginal_nats(snr, log_snr, ratio)
+        bend, bandwidth_hz = ratio * ratio / nats, self.snr_hz / snr
+        rate = bandwidth_hz * log_snr
         if on.ceiled is not None and self.efficiency is not None:
+            ceiling = self.efficiency * LN2
             bandwidth_hz = np.where(on.ceiled, np.exp(-position), bandwidth_hz)
-            rate = np.where(on.ceiled, bandwidth_hz * self.efficiency, rate)
-            gain = np.where(on.ceiled, self.efficiency, gain)
+            rate = np.where(on.ceiled, bandwidth_hz * ceiling, rate)
+            nats = np.where(on.ceiled, ceiling, nats)
             bend = np.where(on.ceiled, 0.0, bend)
-        load = stack.prunable_bits + window.slope_s * rate
-        keep = (window.span_s * rate - stack.fixed_bits) / load
-        brought = bandwidth_hz * gain / load
-        slope = bend + 2.0 * window.slope_s * brought
-        worth = np.log(stack.weight * window.theta * gain / (load * load))
+        load = stack.prunable_bits + window.slope_nats * rate
+        keep = (window.span_nats * rate - stack.fixed_bits) / load
+        brought = bandwidth_hz * nats / load
+        slope = bend + window.double_nats * brought
+        worth = np.log(window.worth_nats * nats / (load * load))
         log_steep, curvature = self._error(keep, on)
         if log_steep is not None:
             worth = worth + log_steep
         if curvature is not None:
-            slope = slope - curvature * window.theta * brought / load
+            slope = slope - curvature * (window.theta / LN2) * brought / load
         return Place(keep, bandwidth_hz, worth, slope, 1.0)
 
     def _at_energy_limit(self, position: FloatArray, on: Pieces) -> Place:
@@ -228,13 +255,13 @@ class Curves:
         per_joule = self.watt_hz * log_snr / (snr * LN2)
         drain = self.watt_hz * stack.slope_j
         spent = stack.prunable_bits + per_joule * stack.slope_j
-        keep = (per_joule * stack.energy_j - stack.fixed_bits) / spent
+        keep = (per_joule * self.energy_j - stack.fixed_bits) / spent
         left_s, bits = self.window.left_s(keep), stack.bits(keep)
         bandwidth_hz = bits / left_s * LN2 / log_snr
         gain, gain_slope = nats / LN2, (snr / (1.0 + snr)) ** 2 / LN2
         load = stack.prunable_bits + stack.slope_s * bandwidth_hz * gain
         load = load + drain / ((1.0 + snr) * LN2)
-        theta = stack.energy_j * stack.prunable_bits + stack.slope_j * stack.fixed_bits
+        theta = self.energy_j * stack.prunable_bits + stack.slope_j * stack.fixed_bits
         drop = -self.watt_hz * theta * nats / (snr * LN2) / (spent * spent)
         relative = stack.prunable_bits / bits + stack.slope_s / left_s
         fall = snr / ((1.0 + snr) * log_snr) - relative * drop
@@ -274,6 +301,15 @@ def curves(stack: Stack) -> Curves:
         snr_hz = np.where(snr_hz > 0.0, np.inf, 0.0)
     elif stack.ceiled:
         efficiency = stack.efficiency_max
+    energy_j, budgeted = stack.energy_j, stack.budgeted and not stack.full_power
+    if budgeted:
+        # Where no ratio changes the energy of computing nor the bits, the energy fixes the ratio z.
+        level = (stack.prunable_bits == 0.0) & (stack.slope_j == 0.0) & np.isfinite(energy_j)
+        if level.any():
+            ceiling = np.where(level, _affordable(stack, watt_hz), np.inf)
+            efficiency = ceiling if efficiency is None else np.minimum(efficiency, ceiling)
+            energy_j = np.where(level, np.inf, energy_j)
+            budgeted = bool(np.isfinite(energy_j).any())
     cap = np.array(np.inf)
     if efficiency is not None:
         with np.errstate(over="ignore"):
@@ -286,14 +322,25 @@ def curves(stack: Stack) -> Curves:
         second=_second(stack),
         efficiency=efficiency,
         snr_cap=cap,
-        budgeted=stack.budgeted and not stack.full_power,
+        energy_j=energy_j,
+        budgeted=budgeted,
     )
+
+
+def _affordable(stack: Stack, watt_hz: FloatArray) -> FloatArray:
+    """Return the efficiency at which all the energy sends the bits that no ratio changes."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        share = LN2 * stack.fixed_bits / (watt_hz * stack.energy_j)
+        inside = (share > 0.0) & (share < 1.0)
+        snr = snr_for_share(np.where(inside, share, 0.5))
+        efficiency = np.where(inside, np.log1p(snr) / LN2, np.where(share >= 1.0, 0.0, np.inf))
+    return np.where(stack.fixed_bits > 0.0, efficiency, np.inf)
 
 
 def _window(stack: Stack, span_s: FloatArray, slope_s: FloatArray) -> Window:
     with np.errstate(invalid="ignore"):
         theta = stack.prunable_bits * span_s + slope_s * stack.fixed_bits
-    return Window(span_s, slope_s, theta)
+    return Window(span_s, slope_s, theta, stack.weight)
 
 
 def _second(stack: Stack) -> Window | None:

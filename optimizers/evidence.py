@@ -15,7 +15,7 @@ from optimizers.round import Round
 from optimizers.stack import Stack, stacked
 
 _AT_BOUND = 1e-9
-_ROUNDING = 1e-14
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,8 +163,14 @@ def _numbers(
         stationarity=stationarity,
         complementarity=spare,
         active=_active(stack, point, finish_s, used_j, upload_s),
-        scale=np.maximum(stack.weight.sum(axis=-1), np.abs(objective)),
+        scale=_range(stack) + (stack.rent * point.bandwidth_hz).sum(axis=-1),
     )
+
+
+def _range(stack: Stack) -> FloatArray:
+    """Return how much the ratios can change the objective, shape (N,)."""
+    most = stack.error.value(1.0 - stack.keep_min) - stack.error.value(1.0 - stack.keep_max)
+    return np.asarray((stack.weight * most).sum(axis=-1))
 
 
 def _least_lost(stack: Stack) -> FloatArray:
@@ -180,7 +186,7 @@ def _violation(
     excess = {
         "deadline": np.where(np.isinf(stack.deadline_s), 0.0, finish_s / stack.deadline_s - 1.0),
         "bandwidth": np.maximum(total, -bands_hz / stack.bandwidth_hz),
-        "power": np.maximum(power_w - stack.power_max_w, -power_w) / stack.power_max_w,
+        "power": _power(stack, power_w),
         "energy": _over(used_j, stack.energy_j) if stack.budgeted else none,
         "keep": np.maximum(stack.keep_min - keep, keep - stack.keep_max) / stack.keep_max,
         "slot": _over(upload_s, stack.slot_s) if stack.slotted else none,
@@ -189,6 +195,12 @@ def _violation(
     every = np.array(list(excess.values()))
     every[np.isnan(every)] = np.inf
     return dict(zip(excess, every.max(axis=-1, initial=0.0), strict=True))
+
+
+def _power(stack: Stack, power_w: FloatArray) -> FloatArray:
+    """Return how far powers are out of bounds; where full power is asked for, nothing less will do."""
+    over = power_w / stack.power_max_w - 1.0
+    return np.abs(over) if stack.full_power else np.maximum(over, -power_w / stack.power_max_w)
 
 
 def _over(used: FloatArray, limit: FloatArray) -> FloatArray:
@@ -245,7 +257,7 @@ def _own(front: Frontier, keep: FloatArray) -> tuple[FloatArray, FloatArray, Flo
     on = front.on(2 * index + 1)
     position = log_snr if on.ceiled is None else np.where(on.ceiled, -np.log(needs_hz), log_snr)
     worth = front.curves.at(np.clip(position, on.low, on.high), on).log_worth
-    worth = np.where(np.isfinite(front.above[0]), worth, -np.inf)
+    worth = np.where(front.valued, worth, -np.inf)
     near = np.abs(keep - front.keep) <= _AT_BOUND * keep
     above = np.where(near[1:], front.below, -np.inf).max(axis=0)
     below = np.where(near[:-1], front.above, np.inf).min(axis=0)
@@ -259,7 +271,7 @@ def _stationarity(
 ) -> FloatArray:
     pays = np.log(price + front.stack.rent)
     distance = np.maximum(np.maximum(pays - above, below - pays), 0.0)
-    paid = np.isfinite(front.above[0]) & ~np.isnan(distance)
+    paid = front.valued & ~np.isnan(distance)
     return np.asarray(np.max(np.where(paid, -np.expm1(-distance), 0.0), axis=-1, initial=0.0))
 
 

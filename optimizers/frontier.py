@@ -23,6 +23,9 @@ from optimizers.stack import Stack, stacked
 
 ADMISSION_SLACK = 5e-10
 _LOG_SNR_SPAN = 90.0
+_EMPTY = 1e-12
+# The least of these that helps is taken, so they fall.
+_LACKS = (1e-3, 1e-6, 1e-9, 1e-12, 1e-14)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,6 +39,7 @@ class Frontier:
         pieces: The pieces between the knots, with arrays of shape (Q − 1, N, K).
         above: ln of the worth of a hertz at each piece's lower ratio, shape (Q − 1, N, K).
         below: The same at its higher ratio.
+        valued: Devices to whom more bandwidth is worth something, shape (N, K).
         leans: dv/d ln worth at the lower and at the higher ratio, shape (2, Q − 1, N, K).
     """
 
@@ -46,6 +50,7 @@ class Frontier:
     above: FloatArray
     below: FloatArray
     leans: FloatArray
+    valued: BoolArray
 
     @property
     def stack(self) -> Stack:
@@ -64,11 +69,10 @@ class Frontier:
         Args:
             log_price: ln of the price that each device pays, shape (N, K) or (N, 1).
         """
-        step = np.add(self.above[0] > log_price, self.below[0] > log_price, dtype=np.intp)
-        for above, below in zip(self.above[1:], self.below[1:], strict=True):
-            step += above > log_price
-            step += below > log_price
-        return np.asarray(step)
+        above, below = self.above > log_price, self.below > log_price
+        if len(above) == 1:
+            return np.asarray(above[0].view(np.int8) + below[0].view(np.int8), dtype=np.intp)
+        return np.asarray(above.sum(axis=0) + below.sum(axis=0), dtype=np.intp)
 
     def on(self, step: IndexArray) -> Pieces:
         """Return the pieces that devices stand on, or the nearest where they stand at a knot.
@@ -161,9 +165,22 @@ def frontiers(stack: Stack) -> Frontier:
         least = free(shape)
         keep = knots_between(shape, np.array([least, np.maximum(beyond(shape, least), least)]))
         needs, log_snr = shape.needed(keep)
-        # Rounding may say of a knot beside the last that nothing is enough for it.
-        needs[1:] = np.where(np.isfinite(needs[1:]), needs[1:], needs[0])
+        unsure = np.isfinite(needs[0]) & ~np.isfinite(needs[-1])
+        if unsure.any():
+            keep = np.where(unsure, np.minimum(keep, _firm(shape, keep)), keep)
+            needs, log_snr = shape.needed(keep)
         return _cut(shape, keep, needs, log_snr)
+
+
+def _firm(shape: Curves, keep: FloatArray) -> FloatArray:
+    """Return ratios a little below the last knots, whose needs rounding does not make infinite."""
+    low, high = keep[0], keep[-1]
+    firm = low
+    for lack in _LACKS:
+        lower = high - lack * (high - low)
+        needs, _ = shape.needed(lower[None])
+        firm = np.where(np.isfinite(needs[0]), lower, firm)
+    return np.asarray(firm)
 
 
 def _cut(shape: Curves, keep: FloatArray, needs: FloatArray, log_snr: FloatArray) -> Frontier:
@@ -173,10 +190,12 @@ def _cut(shape: Curves, keep: FloatArray, needs: FloatArray, log_snr: FloatArray
     ends_at = shape.at(np.array([on.high, on.low]), on)
     above, below = ends_at.log_worth
     idle = (needs[-1] <= needs[0]) | ~(stack.weight > 0.0) | ~np.isfinite(needs[0])
-    silent = np.where(idle, -np.inf, 0.0)
+    # Pieces without extent have no worth of their own; the pieces beside them speak.
+    empty = keep[1:] - keep[:-1] <= _EMPTY * keep[1:]
     ends = np.empty((2 * len(above), *stack.shape))
-    ends[0::2], ends[1::2] = above + silent, below + silent
-    ends = np.where(np.isnan(ends), -np.inf, ends)
+    for row, worth in enumerate((above, below)):
+        told = np.where(empty, np.inf, np.where(np.isnan(worth), -np.inf, worth))
+        ends[row::2] = np.where(idle, -np.inf, told)
     if len(ends) > 2:
         np.minimum.accumulate(ends, axis=0, out=ends)
     return Frontier(
@@ -187,6 +206,7 @@ def _cut(shape: Curves, keep: FloatArray, needs: FloatArray, log_snr: FloatArray
         above=ends[0::2],
         below=np.minimum(ends[0::2], ends[1::2]),
         leans=1.0 / ends_at.slope,
+        valued=~idle,
     )
 
 
@@ -201,7 +221,7 @@ def _kept(shape: Curves, bandwidth_hz: FloatArray) -> FloatArray:
         return keep
     silent = stack.bits(stack.keep_max) == 0.0
     used_j = stack.power_max_w * np.maximum(shape.window.left_s(keep), 0.0)
-    tight = (stack.energy_j - stack.slope_j * keep < used_j) & (bandwidth_hz > 0.0) & ~silent
+    tight = (shape.energy_j - stack.slope_j * keep < used_j) & (bandwidth_hz > 0.0) & ~silent
     keep = np.where(silent, np.fmin(keep, ending(shape)), keep)
     if not tight.any():
         return keep

@@ -78,6 +78,8 @@ def solve_many(
     >>> one.objective > two.objective
     True
     """
+    if prices is not None and len(prices) != len(problems):
+        raise ValueError(f"prices: {len(prices)} of them do not fit {len(problems)} rounds")
     answers: dict[int, Allocation] = {}
     groups: dict[object, list[int]] = {}
     for index, problem in enumerate(problems):
@@ -115,11 +117,11 @@ def _solved(
         problems,
         stack,
         front,
-        Point(answer.keep, bands_hz, np.broadcast_to(power_w, stack.shape)),
+        Point(answer.keep, bands_hz, power_w),
         price=answer.price,
         claim="optimal",
         iterations=answer.iterations,
-        answer=answer,
+        answer=answer if answer.plain else None,
     )
 
 
@@ -127,10 +129,12 @@ def _shared(front: Frontier, answer: Answer) -> FloatArray:
     """Return bandwidths that add up to the band: what is spare is handed out in proportion."""
     stack, asked_hz = front.stack, answer.bandwidth_hz
     total_hz = asked_hz.sum(axis=-1, keepdims=True)
-    if stack.rent.any():
+    if stack.rented:
         return asked_hz * np.minimum(
             1.0, stack.bandwidth_hz / np.where(total_hz > 0.0, total_hz, 1.0)
         )
+    if total_hz.all():
+        return np.asarray(asked_hz * (stack.bandwidth_hz / total_hz))
     counts = np.array(stack.devices)[:, None]
     even_hz = np.where(np.arange(stack.shape[1]) < counts, stack.bandwidth_hz / counts, 0.0)
     scaled_hz = asked_hz * (stack.bandwidth_hz / np.where(total_hz > 0.0, total_hz, 1.0))

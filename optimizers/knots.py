@@ -8,6 +8,7 @@ from optimizers.errors import Lorenz
 from optimizers.lambert import LN2, rate_bps
 
 HUGE = 1e300
+_DROWNED = 32 * np.finfo(np.float64).eps
 
 
 def free(shape: Curves) -> FloatArray:
@@ -17,9 +18,9 @@ def free(shape: Curves) -> FloatArray:
         shape: The curves.
     """
     stack = shape.stack
-    unprunable = stack.prunable_bits == 0.0
-    if not unprunable.any():
+    if stack.prunable:
         return stack.keep_min
+    unprunable = stack.prunable_bits == 0.0
     silent = unprunable & (stack.fixed_bits == 0.0)
     until = np.where(silent, ending(shape), _level(shape))
     return np.where(unprunable, np.clip(until, stack.keep_min, stack.keep_max), stack.keep_min)
@@ -36,7 +37,7 @@ def ending(shape: Curves) -> FloatArray:
         if window is not None:
             taken = np.where(window.slope_s > 0.0, window.span_s / window.slope_s, np.inf)
             until = np.fmin(until, taken)
-    spent = np.where(stack.slope_j > 0.0, stack.energy_j / stack.slope_j, np.inf)
+    spent = np.where(stack.slope_j > 0.0, shape.energy_j / stack.slope_j, np.inf)
     return np.fmin(until, spent) if shape.budgeted else until
 
 
@@ -52,7 +53,7 @@ def _level(shape: Curves) -> FloatArray:
     if shape.budgeted:
         needs, log_snr = shape.needed(stack.keep_min)
         sent_j = np.exp(log_snr) * needs / shape.watt_hz * window.span_s
-        left_j = stack.energy_j - sent_j
+        left_j = shape.energy_j - sent_j
         until = np.fmin(until, np.where(stack.slope_j > 0.0, left_j / stack.slope_j, np.inf))
     return np.where(flat, until, stack.keep_min)
 
@@ -74,8 +75,10 @@ def beyond(shape: Curves, least: FloatArray) -> FloatArray:
     keep = np.fmin(rated(shape, rate), stack.keep_max)
     if shape.budgeted:
         snr = np.expm1(shape.rate_bps(least) * LN2 / twice_hz)
+        # Where computing leaves next to nothing of the energy, less than this drowns in rounding.
+        snr = np.fmax(snr, _DROWNED * shape.energy_j * shape.watt_hz / (LN2 * stack.bits(least)))
         per_joule = shape.watt_hz * np.log1p(snr) / (snr * LN2)
-        afforded = per_joule * stack.energy_j - stack.fixed_bits
+        afforded = per_joule * shape.energy_j - stack.fixed_bits
         keep = np.fmin(keep, afforded / (stack.prunable_bits + per_joule * stack.slope_j))
     return keep
 
@@ -105,7 +108,7 @@ def _handovers(shape: Curves) -> list[FloatArray]:
         found.append((one.span_s - two.span_s) / (one.slope_s - two.slope_s))
     if shape.budgeted:
         power_w = stack.power_max_w
-        spare = power_w * one.span_s - stack.energy_j
+        spare = power_w * one.span_s - shape.energy_j
         found.append(spare / (power_w * one.slope_s - stack.slope_j))
     if shape.efficiency is not None and stack.noise_band_hz is None:
         found.append(_ceiling_until(shape))
@@ -125,7 +128,7 @@ def _ceiling_until(shape: Curves) -> FloatArray:
     if shape.budgeted:
         per_joule = shape.watt_hz * per_hz
         load = stack.prunable_bits + per_joule * stack.slope_j
-        until = np.fmin(until, (per_joule * stack.energy_j - stack.fixed_bits) / load)
+        until = np.fmin(until, (per_joule * shape.energy_j - stack.fixed_bits) / load)
     return np.where(np.isinf(cap), -np.inf, until)
 
 
@@ -150,7 +153,7 @@ def pieces_between(
         fixed = stack.noise_band_hz is not None
         ceiled = np.full(middle.shape, True) if fixed else middle < _ceiling_until(shape)
     if shape.budgeted:
-        energy = stack.energy_j - stack.slope_j * middle < stack.power_max_w * left_s
+        energy = shape.energy_j - stack.slope_j * middle < stack.power_max_w * left_s
         energy = energy if ceiled is None else energy & ~ceiled
     if isinstance(stack.error, Lorenz):
         index = np.searchsorted(stack.error.pruning, 1.0 - middle) - 1
@@ -181,8 +184,10 @@ def rated(shape: Curves, rate: FloatArray) -> FloatArray:
         if window is not None:
             load = stack.prunable_bits + window.slope_s * rate
             room = window.span_s * rate - stack.fixed_bits
-            ratio = np.where(load > 0.0, room / load, np.where(room >= 0.0, np.inf, -np.inf))
-            silent = stack.bits(np.ones(stack.shape)) == 0.0
-            ratio = np.where(silent, window.span_s / window.slope_s, ratio)
+            ratio = room / load
+            if not stack.prunable:
+                ratio = np.where(load > 0.0, ratio, np.where(room >= 0.0, np.inf, -np.inf))
+                silent = stack.bits(stack.keep_max) == 0.0
+                ratio = np.where(silent, window.span_s / window.slope_s, ratio)
             keep = np.fmin(keep, ratio)
     return keep

@@ -33,7 +33,9 @@ def rate_bps(snr_hz: FloatArray, bandwidth_hz: FloatArray) -> FloatArray:
     return np.where(used, safe_hz * np.log1p(snr_hz / safe_hz) / LN2, 0.0)
 
 
-def marginal_nats(snr: FloatArray, log_snr: FloatArray | None = None) -> FloatArray:
+def marginal_nats(
+    snr: FloatArray, log_snr: FloatArray | None = None, ratio: FloatArray | None = None
+) -> FloatArray:
     """Return h(z) = ln(1 + z) − z/(1 + z), so that dR/db = h(z)/ln 2.
 
     Both terms cancel for small z; there the series Σ (−1)^n (n − 1)/n z^n, n = 2, 3, …, takes over.
@@ -41,8 +43,10 @@ def marginal_nats(snr: FloatArray, log_snr: FloatArray | None = None) -> FloatAr
     Args:
         snr: Signal-to-noise ratio z, linear, shape (K,).
         log_snr: ln(1 + z), if it is known.
+        ratio: z/(1 + z), if it is known.
     """
-    direct = (np.log1p(snr) if log_snr is None else log_snr) - snr / (1.0 + snr)
+    log_snr = np.log1p(snr) if log_snr is None else log_snr
+    direct = log_snr - (snr / (1.0 + snr) if ratio is None else ratio)
     small = snr < _SMALL_SNR
     if not small.any():
         return direct

@@ -38,6 +38,8 @@ def least_latency(problem: Round, keep: npt.ArrayLike) -> tuple[float, FloatArra
     ready_s = problem.fixed_s + problem.slope_s * ratio
     talks = bits > 0.0
     even_hz = np.full(problem.devices, problem.bandwidth_hz / problem.devices)
+    if np.any(~talks & (problem.slope_j * ratio > problem.energy_j)):
+        return float("inf"), even_hz
     if not talks.any():
         return float(ready_s.max()), even_hz
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

@@ -12,13 +12,14 @@ from optimizers.problem import RoundProblem
 def unhurried(problem: RoundProblem) -> Allocation:
     """Return the answer without a deadline: every largest ratio, in the least time.
 
+    Where hertz cost rent there is no best answer, since less is always cheaper; none is claimed.
+
     Args:
         problem: The round.
     """
     _, bands_hz = least_latency(problem, problem.keep_max)
-    return problem.allocation(
-        keep=problem.keep_max, bandwidth_hz=bands_hz, price=0.0, status="optimal"
-    )
+    claim = None if problem.rent.any() else "optimal"
+    return problem.allocation(keep=problem.keep_max, bandwidth_hz=bands_hz, price=0.0, status=claim)
 
 
 def overdue(problem: RoundProblem) -> Allocation:

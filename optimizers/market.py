@@ -43,6 +43,7 @@ class Answer:
         above: ln of the worth of the last hertz taken; plus infinity at the smallest ratio.
         below: ln of the worth of the next hertz; minus infinity at the largest ratio.
         iterations: Evaluations of the curves, of all rounds together.
+        plain: Whether every answer is just what is asked for at the price, none mixed or unsettled.
     """
 
     price: FloatArray
@@ -51,6 +52,7 @@ class Answer:
     above: FloatArray
     below: FloatArray
     iterations: int
+    plain: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +95,7 @@ def clear(front: Frontier, price: FloatArray | None = None, tolerance: float = 1
         scarce = np.isnan(free.price)
         if not scarce.any():
             return free
-        found = _search(front, _first_price(front, price), scarce, tolerance)
+        found = _search(front, price, scarce, tolerance)
         if scarce.all():
             return found
         return Answer(
@@ -103,6 +105,7 @@ def clear(front: Frontier, price: FloatArray | None = None, tolerance: float = 1
             np.where(scarce, found.above, free.above),
             np.where(scarce, found.below, free.below),
             found.iterations + free.iterations,
+            found.plain,
         )
 
 
@@ -135,29 +138,35 @@ def _free_of_charge(front: Frontier) -> Answer:
     return replace(answer, price=np.where(scarce, np.nan, 0.0))
 
 
-def _first_price(front: Frontier, price: FloatArray | None) -> FloatArray:
-    """Return ln of a first price: the given one, or a middle worth of a hertz."""
-    ends = np.concatenate([front.above[:1], front.below[-1:]])
-    finite = np.where(np.isfinite(ends), ends, np.nan)
-    low = np.where(np.isnan(finite[1]), finite[0] - 4.0, finite[1])
-    valued = np.isfinite(front.above[0])
-    middle = np.where(valued, 0.5 * (np.where(np.isnan(finite[0]), low, finite[0]) + low), 0.0)
-    guess = middle.sum(axis=-1, keepdims=True) / np.maximum(valued.sum(axis=-1, keepdims=True), 1)
-    if price is None:
-        return np.asarray(guess)
-    return np.where(price > 0.0, np.log(price), guess)
+def _first_price(front: Frontier) -> FloatArray:
+    """Return ln of a first price, a middle worth of a hertz."""
+    high = np.where(np.isfinite(front.above[0]), front.above[0], front.below[-1])
+    low = np.where(np.isfinite(front.below[-1]), front.below[-1], high - 4.0)
+    valued = front.valued & np.isfinite(high) & np.isfinite(low)
+    middle = np.where(valued, 0.5 * (high + low), 0.0)
+    count = np.maximum(valued.sum(axis=-1, keepdims=True), 1)
+    return np.asarray(middle.sum(axis=-1, keepdims=True) / count)
 
 
-def _search(front: Frontier, log_price: FloatArray, active: BoolArray, tolerance: float) -> Answer:
+def _search(
+    front: Frontier, price: FloatArray | None, active: BoolArray, tolerance: float
+) -> Answer:
     """Return the price and the answers of the rounds in which the band is scarce."""
     low, high = _bracket(front)
+    log_price, idle = _first_price(front), ~active
+    if price is not None:
+        log_price = np.where(price > 0.0, np.log(price), log_price)
     log_price = np.minimum(np.maximum(log_price, low), high)
     stand, count = _start(front, log_price), 1
     while True:
         excess, reply = _mismatch(front, stand, log_price)
-        near = (stand.far <= _SETTLED) & (np.abs(excess) <= np.maximum(_SETTLED * reply, tolerance))
         step = excess / reply
-        if count >= _JOINT_STEPS or np.all(near | ~active):
+        near = stand.far <= _SETTLED
+        if near.any():
+            near = near & (np.abs(excess) <= np.maximum(_SETTLED * reply, tolerance))
+            if (near | idle).all():
+                break
+        if count >= _JOINT_STEPS:
             break
         target = log_price + step
         inside = (target >= low) & (target <= high)
@@ -235,14 +244,14 @@ def _scattered(answer: Answer, rows: IndexArray, part: Answer) -> Answer:
     for name in ("price", "keep", "bandwidth_hz", "above", "below"):
         changed[name] = getattr(answer, name).copy()
         changed[name][rows] = getattr(part, name)
-    return Answer(**changed, iterations=answer.iterations + part.iterations)
+    return Answer(**changed, iterations=answer.iterations + part.iterations, plain=False)
 
 
 def _bracket(front: Frontier) -> tuple[FloatArray, FloatArray]:
     """Return ln of prices between which the right one lies, each of shape (N, 1)."""
-    worth = np.where(np.isfinite(front.above[0]), front.above[0], -np.inf)
-    high = worth.max(axis=-1, keepdims=True)
-    least = np.where(np.isfinite(front.above[0]), front.below[-1], np.inf)
+    worth = np.where(np.isfinite(front.above), front.above, -np.inf)
+    high = worth.max(axis=0).max(axis=-1, keepdims=True)
+    least = np.where(front.valued, front.below[-1], np.inf)
     low = least.min(axis=-1, keepdims=True)
     high = np.where(np.isfinite(high), high, 0.0)
     low = np.where(np.isfinite(low), low, high - _LOG_SPAN)
@@ -282,7 +291,7 @@ def _mismatch(
 ) -> tuple[FloatArray, FloatArray]:
     """Return ln(Σ b/B) with the devices moved to the price by tangents, and its fall in ln λ."""
     bands_hz = stand.bandwidth_hz
-    reply = stand.place.fall * stand.inverse
+    reply = np.where(stand.inside, stand.place.fall * stand.inverse, 0.0)
     total_hz = (bands_hz * np.maximum(1.0 - reply * stand.lack, 0.1)).sum(axis=-1, keepdims=True)
     if front.stack.rented:
         reply = reply * np.exp(log_price - stand.pays)
@@ -350,7 +359,8 @@ def _mixed(front: Frontier, answer: Answer, low: FloatArray, high: FloatArray) -
     """
     band_hz = front.stack.bandwidth_hz
     total_hz = answer.bandwidth_hz.sum(axis=-1, keepdims=True)
-    torn = np.abs(total_hz / band_hz - 1.0) > _TORN
+    collapsed = high - low <= _TORN * np.maximum(1.0, np.abs(high))
+    torn = collapsed & (np.abs(total_hz / band_hz - 1.0) > _TORN)
     if not torn.any():
         return answer
     wide = _TORN * np.maximum(1.0, np.abs(high))

@@ -142,6 +142,10 @@ class RoundProblem:
                 "RoundProblem.deadline_s: energy budgets need a deadline, because without one the "
                 "slowest upload is always the cheapest; give deadline_s, or leave out energy_j"
             )
+        if not self.limited and np.isfinite(self.slot_s).any():
+            raise ValueError(
+                "RoundProblem.deadline_s: slots need a deadline; give deadline_s, or leave out slot_s"
+            )
         if np.isfinite(self.slot_s).any() and np.isfinite(self.energy_j).any():
             raise ValueError(
                 "RoundProblem.slot_s: slots and energy budgets together are not solved exactly; "
@@ -160,9 +164,9 @@ class RoundProblem:
         Args:
             columns: New values by field name, as in the constructor.
         """
-        if not columns.keys() <= RULES.keys() or any(
-            np.ndim(value) and np.size(value) != self.devices for value in columns.values()
-        ):
+        for name in columns.keys() & RULES.keys():
+            column(f"RoundProblem.{name}", columns[name], self.devices)
+        if not columns.keys() <= RULES.keys():
             return replace(self, **columns)
         # Only what changes is checked anew: searches change one column many times.
         other = object.__new__(RoundProblem)
@@ -195,7 +199,7 @@ class RoundProblem:
         if isinstance(error, Lorenz) and error.error.ndim > 1:
             error = Lorenz(error.pruning, error.error[devices])
         columns = {name: value[devices] for name, value in columns_of(self).items()}
-        return self.changed(error=error, **columns)
+        return replace(self, error=error, **columns)  # type: ignore[arg-type]
 
     def snr_hz(self, power_w: npt.ArrayLike | None = None) -> FloatArray:
         """Return the received power over noise density and gap, g p/(Γ N₀) in hertz, shape (K,).

@@ -69,6 +69,11 @@ class Stack:
     devices: tuple[int, ...]
 
     @functools.cached_property
+    def prunable(self) -> bool:
+        """Whether every device has something to prune from its upload."""
+        return bool(self.prunable_bits.all())
+
+    @functools.cached_property
     def rented(self) -> bool:
         """Whether a hertz costs any device anything beside its price."""
         return bool(self.rent.any())
@@ -127,7 +132,8 @@ def likeness(problem: Round) -> tuple[object, ...]:
         problem: A round.
     """
     grid = problem.error.pruning.tobytes() if isinstance(problem.error, Lorenz) else b""
-    return type(problem.error), grid, problem.full_power, problem.noise_band_hz is None
+    slotted = bool(np.isfinite(problem.slot_s).any())
+    return type(problem.error), grid, problem.full_power, problem.noise_band_hz is None, slotted
 
 
 def stacked(problems: Sequence[Round]) -> Stack:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from optimizers import RoundProblem, solve, solve_kkt
+from optimizers import RoundProblem, solve, solve_kkt, solve_many
 from optimizers.admission import leave_out, remedy
 from optimizers.problem import columns_of
 from optimizers.testing import random_problem
@@ -144,5 +144,75 @@ def test_what_does_not_go_together_is_refused():
         problem.changed(slot_s=0.5)
     with pytest.raises(ValueError, match="energy budgets need a deadline"):
         problem.changed(deadline_s=np.inf)
+    with pytest.raises(ValueError, match="slots need a deadline"):
+        random_problem(np.random.default_rng(0), 3).changed(deadline_s=np.inf, slot_s=0.5)
+    with pytest.raises(ValueError, match=r"gain: shape \(2,\) does not fit 3 devices"):
+        problem.changed(gain=[1e-9, 1e-9])
+    with pytest.raises(ValueError, match="prices: 1 of them do not fit 2 rounds"):
+        solve_many([problem, problem], [1.0])
     with pytest.raises(ValueError, match="noise_band_hz"):
         problem.changed(noise_band_hz=0.0)
+
+
+HARD = {
+    "computing takes nearly all the energy": (
+        {"gain": 1e-8, "slope_s": 0.0, "fixed_bits": 0.0, "prunable_bits": 1000.0,
+         "energy_j": 1.2, "slope_j": 3.0}, 0.4,
+    ),
+    "energy fixes the ratio of a message that no pruning shortens": (
+        {"gain": 1e-10, "slope_s": 0.6, "fixed_bits": 1e5, "prunable_bits": 0.0,
+         "energy_j": 1e-3, "slope_j": 0.0, "deadline_s": 0.5, "bandwidth_hz": 2e6}, 0.6562,
+    ),
+    "a ceiling hands over to energy": (
+        {"gain": 2.226367416803002e-12, "noise_w_per_hz": 1.391926528404788e-20, "slope_s": 0.0,
+         "power_max_w": 0.2, "fixed_bits": 42620.843049036164, "prunable_bits": 0.0,
+         "energy_j": 0.08510563063749443, "slope_j": 0.14903285608429406,
+         "efficiency_max": 7.37973278593177}, 0.56979,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_one_device_at_the_edge_of_its_energy(name):
+    """Keep ratios found by brute force over r and b on the stated constraints."""
+    changes, expected = HARD[name]
+    columns = {
+        "gain": 1e-8, "noise_w_per_hz": 4e-21 if "deadline_s" not in changes else 2e-20,
+        "bandwidth_hz": 1e6, "power_max_w": 0.1, "fixed_s": 0.1, "deadline_s": 1.0,
+    }  # fmt: skip
+    answer = solve_kkt(RoundProblem(**columns | changes))
+    assert answer.certificate.status == "optimal"
+    assert answer.keep[0] == pytest.approx(expected, abs=2e-4)
+
+
+def test_a_silent_device_changes_nothing_for_the_others():
+    problem = RoundProblem(
+        gain=[1e-10, 4e-10, 1e-10], noise_w_per_hz=2e-20, bandwidth_hz=2e6, power_max_w=0.1,
+        fixed_s=0.1, slope_s=0.2, fixed_bits=[1e5, 1e5, 0], prunable_bits=[1e7, 1e7, 0],
+        deadline_s=0.5, energy_j=[2e-4, 2e-3, 1e-2], slope_j=0.0,
+    )  # fmt: skip
+    two = solve_kkt(problem.picked(np.array([0, 1])))
+    assert solve_kkt(problem).objective == pytest.approx(two.objective, rel=1e-12)
+
+
+def test_slots_and_budgets_of_full_power_do_not_mix_in_a_batch():
+    base = random_problem(np.random.default_rng(1), 4, 0.5, energy=True).changed(full_power=True)
+    slots = base.changed(energy_j=np.inf, slot_s=0.8)
+    for together, problem in zip(solve_many([base, slots]), (base, slots), strict=True):
+        np.testing.assert_allclose(together.keep, solve_kkt(problem).keep, rtol=1e-9)
+        assert together.certificate.status == "optimal"
+
+
+def test_energy_that_time_cannot_replace_is_no_matter_of_the_deadline():
+    problem = RoundProblem(
+        gain=[1e-10, 4e-10], noise_w_per_hz=2e-20, bandwidth_hz=2e6, power_max_w=0.1, fixed_s=0.1,
+        slope_s=0.2, deadline_s=0.5, prunable_bits=[0, 1e7], fixed_bits=[0, 1e5],
+        energy_j=[1e-6, 0.05], slope_j=1.0,
+    )  # fmt: skip
+    assert np.isinf(solve_kkt(problem).certificate.remedy.deadline_s)
+
+
+def test_full_power_is_full():
+    problem = random_problem(np.random.default_rng(2), 3).changed(full_power=True)
+    told = problem.allocation(keep=0.1, bandwidth_hz=1e6, power_w=problem.power_max_w / 2)
+    assert told.certificate.violation["power"] == pytest.approx(0.5)

@@ -79,13 +79,9 @@ def test_a_little_computing_changes_the_knapsack_little():
 
 def test_equal_devices_share_a_jump_equally():
     one = random_problem(np.random.default_rng(3), 1, 0.5)
-    columns = dict.fromkeys(("gain", "power_max_w", "fixed_s", "weight", "deadline_s"))
-    four = one.changed(
-        **{name: np.repeat(getattr(one, name), 4) for name in columns},
-        slope_s=0.0, bandwidth_hz=4e6, noise_band_hz=1e6, noise_w_per_hz=one.noise_w_per_hz[0],
-        fixed_bits=1e5, prunable_bits=2e7, keep_min=0.1, energy_j=np.inf, slope_j=0.0, keep_max=1.0,
-        gap=1.0, efficiency_max=np.inf, slot_s=np.inf, rent=0.0,
-    )  # fmt: skip
+    four = one.picked(np.zeros(4, dtype=np.intp)).changed(
+        slope_s=0.0, bandwidth_hz=4e6, noise_band_hz=1e6, fixed_bits=1e5, prunable_bits=2e7
+    )
     answer = _answer(four)
     assert np.ptp(answer.keep) == 0.0
     assert 0.1 < answer.keep[0] < 1.0
