@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.outcome import Bar, Outcome
 from optimizers import solve_kkt, solve_many
-from optimizers.convex import conic
+from optimizers.convex import conic, solve_convex
 from optimizers.testing import random_problem
 
 BATCH = 1000
@@ -30,12 +30,14 @@ def run(full: bool) -> Outcome:
         rows += [
             (f"dual, {with_} energy limits", 10, *_spread(one[0])),
             (f"conic, {with_} energy limits", 10, *_spread(one[1])),
+            (f"conic with certificate, {with_} energy limits", 10, *_spread(one[2])),
             (f"dual, a round of {BATCH}, {with_} energy limits", 10, *_spread(batch)),
             (f"dual, {with_} energy limits", 1000, *_spread(many[0])),
             (f"conic, {with_} energy limits", 1000, *_spread(many[1])),
         ]
         ratios |= {
             f"K=10, {with_} energy limits": min(one[0]) / min(one[1]),
+            f"K=10, both with certificate, {with_} energy limits": min(one[0]) / min(one[2]),
             f"one of {BATCH}, {with_} energy limits": min(batch) / min(one[1]),
             f"K=1000, {with_} energy limits": min(many[0]) / min(many[1]),
         }
@@ -49,7 +51,9 @@ def run(full: bool) -> Outcome:
     ratios["seconds a device, 10^6 to 10^5"] = seconds[2] / 10 / seconds[1]
     plain = "without energy limits"
     bars = {
-        "K=10: time of the conic re-solve": Bar(ratios[f"K=10, {plain}"], 0.25),
+        "K=10: time of the conic re-solve, both with certificate": Bar(
+            ratios[f"K=10, both with certificate, {plain}"], 0.25
+        ),
         "one of 1000: time of the conic re-solve": Bar(ratios[f"one of {BATCH}, {plain}"], 0.02),
         "K=1000: time of the conic re-solve": Bar(ratios[f"K=1000, {plain}"], 0.125),
         "bytes a device, 10^6 to 10^4": Bar(ratios["bytes a device, 10^6 to 10^4"], 1.1),
@@ -60,9 +64,12 @@ def run(full: bool) -> Outcome:
     )
 
 
-def _beside(devices: int, energy: bool, turns: int) -> tuple[list[float], list[float]]:
-    """Return the seconds of both on the same rounds, in turn; the program is compiled before."""
-    dual, twin = [], []
+def _beside(devices: int, energy: bool, turns: int) -> tuple[list[float], list[float], list[float]]:
+    """Return the seconds of the dual algorithm, of its twin's bare program, and of the twin with certificate.
+
+    They take turns on the same rounds; the program is compiled before.
+    """
+    dual, twin, certified = [], [], []
     for seed in range(3 * turns):
         problem = random_problem(np.random.default_rng([devices, seed]), devices, energy=energy)
         try:
@@ -74,9 +81,10 @@ def _beside(devices: int, energy: bool, turns: int) -> tuple[list[float], list[f
         if seed:  # the first compiles
             twin.append(seconds)
             dual.append(_time(partial(solve_kkt, problem)))
+            certified.append(_time(partial(solve_convex, problem)))
         if len(twin) == turns:
             break
-    return dual, twin
+    return dual, twin, certified
 
 
 def _batch(energy: bool, turns: int) -> list[float]:
