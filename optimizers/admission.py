@@ -7,7 +7,7 @@ import numpy as np
 from optimizers.arrays import FloatArray, IndexArray
 from optimizers.certificate import FEASIBLE, Certificate, Point, Remedy
 from optimizers.curves import curves
-from optimizers.frontier import ADMISSION_SLACK, needed_hz
+from optimizers.frontier import admitted, needed_hz
 from optimizers.lambert import LN2
 from optimizers.least_latency import least_latency
 from optimizers.round import Round
@@ -25,7 +25,7 @@ def remedy(problem: Round) -> Remedy | None:
     """
     least_hz = needed_hz(problem, problem.keep_min)
     total_hz = float(least_hz.sum())
-    if total_hz <= problem.bandwidth_hz * (1.0 + ADMISSION_SLACK):
+    if admitted(least_hz, problem.bandwidth_hz).all():
         return None
     hopeless = np.flatnonzero(np.isinf(least_hz))
     order = np.argsort(-least_hz, kind="stable")

@@ -21,7 +21,7 @@ import numpy as np
 
 from optimizers.arrays import BoolArray, FloatArray
 from optimizers.errors import NegLog, Quadratic
-from optimizers.lambert import LN2, marginal_nats, snr_for_share
+from optimizers.lambert import LN2, marginal_nats, snr_allowed, snr_for_share
 from optimizers.stack import Stack
 
 # Less pruning than this is none: the worth of a hertz must not fall to nothing.
@@ -55,7 +55,7 @@ class Window:
 
     @functools.cached_property
     def worth_nats(self) -> FloatArray:
-        """A Θ/ln 2."""
+        """Weight times Θ/ln 2."""
         return self.weight * self.theta / LN2
 
     def left_s(self, keep: FloatArray) -> FloatArray:
@@ -331,9 +331,7 @@ def _affordable(stack: Stack, watt_hz: FloatArray) -> FloatArray:
     """Return the efficiency at which all the energy sends the bits that no ratio changes."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         share = LN2 * stack.fixed_bits / (watt_hz * stack.energy_j)
-        inside = (share > 0.0) & (share < 1.0)
-        snr = snr_for_share(np.where(inside, share, 0.5))
-        efficiency = np.where(inside, np.log1p(snr) / LN2, np.where(share >= 1.0, 0.0, np.inf))
+        efficiency = np.log1p(snr_allowed(share)) / LN2
     return np.where(stack.fixed_bits > 0.0, efficiency, np.inf)
 
 

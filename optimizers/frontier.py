@@ -21,7 +21,7 @@ from optimizers.roots import increasing_root
 from optimizers.round import Round
 from optimizers.stack import Stack, stacked
 
-ADMISSION_SLACK = 5e-10
+_ADMISSION_SLACK = 5e-10
 _LOG_SNR_SPAN = 90.0
 _EMPTY = 1e-12
 # The least of these that helps is taken, so they fall.
@@ -60,8 +60,7 @@ class Frontier:
     @property
     def feasible(self) -> BoolArray:
         """Whether the band carries every device at its smallest ratio, shape (N, 1)."""
-        least_hz = self.bandwidth_hz[0].sum(axis=-1, keepdims=True)
-        return np.asarray(least_hz <= self.stack.bandwidth_hz * (1.0 + ADMISSION_SLACK))
+        return admitted(self.bandwidth_hz[0], self.stack.bandwidth_hz)
 
     def step_of(self, log_price: FloatArray) -> IndexArray:
         """Return where each device stands at a price: 2 q at knot q, 2 q + 1 on the piece after it.
@@ -143,6 +142,17 @@ def _each(pieces: Pieces, pick: Callable[[Any], Any]) -> Pieces:
         for array in (pieces.second, pieces.energy, pieces.ceiled, pieces.steep)
     )
     return Pieces(pick(pieces.low), pick(pieces.high), second, energy, ceiled, steep)
+
+
+def admitted(least_hz: FloatArray, bandwidth_hz: FloatArray | float) -> BoolArray:
+    """Return whether a band carries what devices need at least, to rounding, shape (..., 1).
+
+    Args:
+        least_hz: Least bandwidths, shape (..., K).
+        bandwidth_hz: The band, a number or of shape (..., 1).
+    """
+    total_hz = least_hz.sum(axis=-1, keepdims=True)
+    return np.asarray(total_hz <= bandwidth_hz * (1.0 + _ADMISSION_SLACK))
 
 
 def frontier(problem: Round) -> Frontier:

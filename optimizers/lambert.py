@@ -77,6 +77,20 @@ def snr_for_share(share: FloatArray) -> FloatArray:
     return np.where(near, series, snr)
 
 
+def snr_allowed(share: FloatArray) -> FloatArray:
+    """Return the z at any share q: that of `snr_for_share`, infinite at 0, and 0 at 1 and above.
+
+    Args:
+        share: Share q, not negative, may be infinite, shape (K,).
+
+    >>> snr_allowed(np.array([0.0, np.log(2.0), 1.0, np.inf])).round(12)
+    array([inf,  1.,  0.,  0.])
+    """
+    inside = (share > 0.0) & (share < 1.0)
+    snr = snr_for_share(np.where(inside, share, 0.5))
+    return np.where(inside, snr, np.where(share < 1.0, np.inf, 0.0))
+
+
 def snr_for_marginal(nats: FloatArray) -> FloatArray:
     """Return the z at which h(z) = ln(1 + z) − z/(1 + z) equals a value.
 

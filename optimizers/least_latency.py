@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from optimizers.arrays import FloatArray, column
 from optimizers.curves import Curves, curves
-from optimizers.lambert import LN2, marginal_nats, snr_for_share
+from optimizers.lambert import LN2, marginal_nats, snr_allowed
 from optimizers.roots import increasing_root
 from optimizers.round import Round
 from optimizers.stack import stacked
@@ -70,9 +70,7 @@ class _Talkers:
         cap = np.broadcast_to(shape.snr_cap, shape.stack.shape)[0, talks]
         if shape.budgeted:
             share = shape.energy_share(keep[None])[0, talks]
-            budget = snr_for_share(np.where((share > 0.0) & (share < 1.0), share, 0.5))
-            afforded = np.where(share < 1.0, np.where(share > 0.0, budget, np.inf), 0.0)
-            cap = np.minimum(cap, afforded)
+            cap = np.minimum(cap, snr_allowed(share))
         self.cap = cap
         self.least_bps = np.zeros(self.bits.size)
         if shape.second is not None:
@@ -82,10 +80,7 @@ class _Talkers:
     def needs_hz(self, upload_s: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the bandwidths with which uploads take a time, and −d ln b/d ln t."""
         rate = np.maximum(self.bits / upload_s, self.least_bps)
-        share = LN2 * rate / self.snr_hz
-        inside = (share > 0.0) & (share < 1.0)
-        free = np.where(inside, snr_for_share(np.where(inside, share, 0.5)), np.inf)
-        snr = np.minimum(np.where(share < 1.0, free, 0.0), self.cap)
+        snr = np.minimum(snr_allowed(LN2 * rate / self.snr_hz), self.cap)
         bands_hz = rate * LN2 / np.log1p(snr)
         growth = np.where(snr < self.cap, LN2 * rate / (bands_hz * marginal_nats(snr)), 1.0)
         return bands_hz, np.where(rate > self.least_bps, growth, 0.0)

@@ -8,8 +8,9 @@ logarithm of worth, and y = ln λ,
     G_k + G_k' δv_k = y + δy,   Σ b_k (1 − f_k δv_k) = B,   f = −d ln b/dv,
 
 whose Schur complement is one number a round. Near the answer the step is Newton's for the whole
-system. Where it does not settle soon, the price is held until the devices have answered it, and is
-then moved inside a bracket, which cannot fail, because the demand falls with the price [X].
+system. Rounds that do not settle soon start anew with a bracket around the price: it is halved or cut
+by Newton's method as soon as it is clear on which side of the band the demand lies, which cannot
+fail, because the demand falls with the price [X].
 """
 
 from dataclasses import dataclass, replace

@@ -6,7 +6,7 @@ The functions take a round (columns of shape (K,)) or a stack of rounds (N, K); 
 import numpy as np
 
 from optimizers.arrays import FloatArray
-from optimizers.lambert import LN2, rate_bps, snr_for_share
+from optimizers.lambert import LN2, rate_bps, snr_allowed
 from optimizers.round import Devices
 
 _ROUNDING = 1e-15
@@ -81,8 +81,6 @@ def spending_power_w(devices: Devices, keep: FloatArray, bandwidth_hz: FloatArra
         left_j = np.maximum(devices.energy_j - devices.slope_j * keep, 0.0)
         watt_hz = snr_hz(devices, np.ones_like(keep))
         share = LN2 * bits / (watt_hz * left_j)
-        inside = (share > 0.0) & (share < 1.0)
-        snr = snr_for_share(np.where(inside, share, 0.5))
-        allowed = np.where(inside, snr * bandwidth_hz / watt_hz, power_w)
+        allowed = np.fmin(power_w, snr_allowed(share) * bandwidth_hz / watt_hz)
     # Where no power is low enough, the device is lost whatever it does.
-    return np.minimum(power_w, allowed)
+    return np.where(share < 1.0, allowed, power_w)

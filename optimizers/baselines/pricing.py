@@ -4,7 +4,7 @@ import numpy as np
 
 from optimizers.arrays import FloatArray
 from optimizers.certificate import Allocation
-from optimizers.frontier import ADMISSION_SLACK, kept, needed_hz
+from optimizers.frontier import admitted, kept, needed_hz
 from optimizers.kkt import solve_kkt
 from optimizers.problem import RoundProblem
 
@@ -15,8 +15,7 @@ def carried(problem: RoundProblem) -> bool:
     Args:
         problem: The round, with a deadline.
     """
-    least_hz = float(needed_hz(problem, problem.keep_min).sum())
-    return least_hz <= problem.bandwidth_hz * (1.0 + ADMISSION_SLACK)
+    return bool(admitted(needed_hz(problem, problem.keep_min), problem.bandwidth_hz).all())
 
 
 def fitted(problem: RoundProblem, bandwidth_hz: FloatArray) -> FloatArray:

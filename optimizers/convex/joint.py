@@ -11,7 +11,7 @@ from optimizers.convex.program import Shape, compiled
 from optimizers.convex.reference import COARSE, FINE, Reference, largest_keep, reference
 from optimizers.convex.scaling import REACH, low_snr, numbers, shape_of
 from optimizers.convex.solver import run
-from optimizers.frontier import ADMISSION_SLACK, kept, needed_hz
+from optimizers.frontier import admitted, kept, needed_hz
 from optimizers.limits import overdue, unhurried
 from optimizers.problem import RoundProblem
 
@@ -77,16 +77,12 @@ def conic(problem: RoundProblem, tolerance: float = 1e-10) -> Conic:
     if not problem.limited:
         raise ValueError("deadline_s: infinite, so that nothing is to be weighed; use solve_convex")
     least_hz = needed_hz(problem, problem.keep_min)
-    if not _fits(problem, least_hz):
+    if not admitted(least_hz, problem.bandwidth_hz).all():
         raise ValueError(
             f"deadline_s: the smallest ratios need {least_hz.sum():.6g} Hz of a band of "
             f"{problem.bandwidth_hz:.6g} Hz; allow more time or fewer devices"
         )
     return _conic(problem, least_hz, tolerance)
-
-
-def _fits(problem: RoundProblem, least_hz: FloatArray) -> bool:
-    return bool(least_hz.sum() <= problem.bandwidth_hz * (1.0 + ADMISSION_SLACK))
 
 
 def _conic(problem: RoundProblem, least_hz: FloatArray, tolerance: float) -> Conic:
@@ -162,7 +158,7 @@ def solve_convex(problem: RoundProblem, tolerance: float = 1e-10) -> Allocation:
     if not problem.limited:
         return unhurried(problem)
     least_hz = needed_hz(problem, problem.keep_min)
-    if not _fits(problem, least_hz):
+    if not admitted(least_hz, problem.bandwidth_hz).all():
         return overdue(problem)
     found = _conic(problem, least_hz, tolerance)
     keep, bands_hz = _fitted(problem, least_hz, found.keep)
