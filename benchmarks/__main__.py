@@ -13,6 +13,7 @@ NAMES = {
     "sionna": "A step of fading by Sionna, drawn and read again, beside ours; needs the extra.",
     "agreement": "The dual algorithm beside its conic twin on random rounds.",
     "allocators": "Times and memory of the dual algorithm beside a re-solve of its conic twin.",
+    "network": "A crowd of devices without training beside bare SimPy, events, memory.",
     "engine": "A cohort trained as one, beside one device after another.",
 }
 

@@ -79,6 +79,7 @@ def test_benchmarks_are_listed():
         "sionna",
         "agreement",
         "allocators",
+        "network",
         "engine",
     ]
 

@@ -25,24 +25,111 @@ from channel_models.small_scale.doppler import Doppler
 from channel_models.small_scale.elements import Element
 from channel_models.small_scale.fading import Fading
 from optimizers.allocator import Allocator
-from wflsim.contracts import Algorithm, Compute, Data, Deadline, Engine, Model, Partition, Policy
+from wflsim.contracts import (
+    Access,
+    Algorithm,
+    Availability,
+    Background,
+    Backhaul,
+    Battery,
+    Compute,
+    Data,
+    Deadline,
+    Electronics,
+    Engine,
+    Grant,
+    Lateness,
+    Learning,
+    Model,
+    Paging,
+    Partition,
+    Policy,
+    Slowness,
+    Uplink,
+)
 from wflsim.errors import UserError
 
 KINDS: Mapping[str, Mapping[str, str]] = {
     **channel_models.catalog.KINDS,
     **optimizers.catalog.KINDS,
-    "compute": {"kappa": "wflsim.world.compute:Kappa"},
+    "access": {
+        "ideal": "wflsim.network.procedures.access:Connected",
+        "random": "wflsim.network.procedures.access:WhenIdle",
+    },
+    "availability": {
+        "always": "wflsim.world.availability.schedules:Always",
+        "markov": "wflsim.world.availability.markov:Markov",
+        "diurnal": "wflsim.world.availability.schedules:Diurnal",
+        "churn": "wflsim.world.availability.schedules:Churn",
+        "trace": "wflsim.world.availability.traces:Trace",
+    },
+    "background": {
+        "none": "wflsim.network.procedures.background:Silent",
+        "poisson": "wflsim.network.procedures.background:Poisson",
+    },
+    "backhaul": {
+        "wired": "wflsim.network.backhaul:Wired",
+        "wireless": "wflsim.network.backhaul:Wireless",
+    },
+    "battery": {
+        "mains": "wflsim.world.batteries:Mains",
+        "battery": "wflsim.world.batteries:Rechargeable",
+    },
+    "compute": {
+        "kappa": "wflsim.world.compute:Kappa",
+        "cmos": "wflsim.world.compute:Cmos",
+        "table": "wflsim.world.compute:Table",
+    },
     "deadline": {
         "none": "wflsim.world.deadlines:NoDeadline",
         "fixed": "wflsim.world.deadlines:Fixed",
         "relative": "wflsim.world.deadlines:Relative",
         "load_factor": "wflsim.world.deadlines:LoadFactor",
     },
+    "electronics": {
+        "ideal": "wflsim.world.electronics:Ideal",
+        "handset": "wflsim.world.electronics:Handset",
+    },
+    "grant": {
+        "ideal": "wflsim.network.procedures.grant:Immediate",
+        "request": "wflsim.network.procedures.grant:Request",
+    },
+    "lateness": {
+        "dropped": "wflsim.network.lateness:Dropped",
+        "kept": "wflsim.network.lateness:Kept",
+        "aged": "wflsim.network.lateness:Aged",
+    },
+    "learning": {
+        "train": "wflsim.learning.modes:Training",
+        "none": "wflsim.learning.modes:Nothing",
+        "surrogate": "wflsim.learning.surrogate:Surrogate",
+    },
+    "paging": {
+        "ideal": "wflsim.network.procedures.paging:Immediate",
+        "cycle": "wflsim.network.procedures.paging:Cycle",
+    },
     "policy": {
         "wait_for_all": "wflsim.network.policies:WaitForAll",
         "deadline": "wflsim.network.policies:AtDeadline",
+        "first": "wflsim.network.policies:FirstOf",
+        "buffered": "wflsim.network.policies:Buffered",
+        "period": "wflsim.network.policies:Period",
+        "tiers": "wflsim.network.policies:Tiers",
+        "hierarchical": "wflsim.network.policies:Hierarchical",
     },
-    "data": {"digits": "wflsim.learning.data.digits:Digits"},
+    "slowness": {
+        "none": "wflsim.world.slowness:Punctual",
+        "log_normal": "wflsim.world.slowness:LogNormal",
+        "pareto": "wflsim.world.slowness:Pareto",
+    },
+    "uplink": {
+        "ideal": "wflsim.network.procedures.uplink:Whole",
+        "nr": "wflsim.network.procedures.uplink:Slots",
+    },
+    "data": {
+        "digits": "wflsim.learning.data.digits:Digits",
+        "blank": "wflsim.learning.data.blank:Blank",
+    },
     "partition": {
         "classes": "wflsim.learning.partition:Classes",
         "iid": "wflsim.learning.partition:Iid",
@@ -56,32 +143,45 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "japp": "wflsim.learning.algorithms.japp:Japp",
         "fedalt": "wflsim.learning.algorithms.fedalt:FedAlt",
         "fedavg": "wflsim.learning.algorithms.fedavg:FedAvg",
+        "workload": "wflsim.learning.algorithms.workload:Workload",
     },
 }
 
 FAMILY_OF: Mapping[type, str] = {
+    Access: "access",
     Algorithm: "algorithm",
     Allocator: "allocator",
+    Availability: "availability",
+    Background: "background",
+    Backhaul: "backhaul",
+    Battery: "battery",
     BlockErrors: "block_errors",
     Compute: "compute",
     Correlation: "correlation",
     Data: "data",
     Deadline: "deadline",
     Doppler: "doppler",
+    Electronics: "electronics",
     Element: "element",
     Engine: "engine",
     Estimation: "estimation",
     Fading: "fading",
+    Grant: "grant",
     Interference: "interference",
+    Lateness: "lateness",
     Layout: "layout",
+    Learning: "learning",
     Link: "link",
     Mobility: "mobility",
     Model: "model",
+    Paging: "paging",
     Partition: "partition",
     PathLoss: "path_loss",
     Placement: "placement",
     Policy: "policy",
     Shadowing: "shadowing",
+    Slowness: "slowness",
+    Uplink: "uplink",
 }
 
 

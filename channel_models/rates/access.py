@@ -63,7 +63,7 @@ class RandomAccess:
 
     def contend(self, devices: int, rng: np.random.Generator) -> BoolArray:
         """Return who is admitted of n devices that ask at one occasion, shape (n,)."""
-        return _alone(rng.integers(self.preambles, size=devices))
+        return alone(rng.integers(self.preambles, size=devices))
 
     def draw(self, ready_s: FloatArray, rng: np.random.Generator) -> Admission:
         """Return how long devices take that begin to ask at these times.
@@ -77,7 +77,7 @@ class RandomAccess:
         """
         ready = np.asarray(ready_s, dtype=np.float64)
         refuse_negative("ready_s", ready)
-        preamble, wait_s = self._drawn(len(ready), rng)
+        preamble, wait_s = self.drawn(len(ready), rng)
         occasion = self._occasion(ready)
         tried = np.zeros(len(ready), dtype=np.int64)
         admitted = np.zeros(len(ready), dtype=np.bool_)
@@ -86,7 +86,7 @@ class RandomAccess:
         while asking.size:  # once for every occasion at which anybody asks
             now = occasion[asking].min()
             together = asking[occasion[asking] == now]
-            heard = _alone(preamble[together, tried[together]])
+            heard = alone(preamble[together, tried[together]])
             end_s[together] = now * self.period_s + self.window_s + self.contention_s
             admitted[together] = heard
             lost = together[~heard]
@@ -96,8 +96,8 @@ class RandomAccess:
             asking = asking[~admitted[asking] & (tried[asking] < self.attempts)]
         return Admission(end_s - ready, tried, admitted)
 
-    def _drawn(self, devices: int, rng: np.random.Generator) -> tuple[IntArray, FloatArray]:
-        """Return preambles and waits of all attempts, shapes (K, attempts)."""
+    def drawn(self, devices: int, rng: np.random.Generator) -> tuple[IntArray, FloatArray]:
+        """Return the preamble of each attempt and the seconds to wait after it, shapes (K, attempts)."""
         preamble_rng, wait_rng = rng.spawn(2)
         shape = (devices, self.attempts)
         return (
@@ -110,6 +110,10 @@ class RandomAccess:
         return np.asarray(np.ceil(at_s / self.period_s - 1e-9), dtype=np.int64)
 
 
-def _alone(preamble: IntArray) -> BoolArray:
-    """Return which of at least one preamble nobody else has sent."""
+def alone(preamble: IntArray) -> BoolArray:
+    """Return which of these preambles nobody else has sent, shape (n,).
+
+    >>> alone(np.array([3, 1, 3]))
+    array([False,  True, False])
+    """
     return np.asarray(np.bincount(preamble)[preamble] == 1)

@@ -62,6 +62,15 @@ class Selective(Protocol):
         ...
 
 
+@runtime_checkable
+class Repeating(Protocol):
+    """A link that repeats blocks which are not decoded; its efficiency has the repeats taken off."""
+
+    def attempt_errors(self, snr: FloatArray | float) -> FloatArray:
+        """Return how likely each attempt at a block fails after those before failed, shapes (…) → (…, attempts)."""
+        ...
+
+
 @dataclass(frozen=True)
 class Shannon:
     """The ideal link: b log2(1 + γ).

@@ -60,6 +60,8 @@ def test_run_prints_one_object_and_leaves_a_folder(played, tmp_path):
         "manifest.json",
         "rounds.parquet",
         "clients.parquet",
+        "anatomy.pdf",
+        "anatomy.png",
         "overview.pdf",
         "overview.png",
         "weights",
@@ -71,7 +73,7 @@ def test_run_prints_a_table_and_the_path_of_the_figure(tiny_file, tmp_path):
     done = wflsim("run", tiny_file, "--out", tmp_path / "out", "--set", "rounds=1", "--seed", 5)
     assert done.exit_code == 0
     assert "accuracy, own" in done.stdout
-    assert f"figure: {tmp_path / 'out' / 'overview.png'}" in done.stdout
+    assert f"overview: {tmp_path / 'out' / 'overview.png'}" in done.stdout
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["seed"] == 5
 
 

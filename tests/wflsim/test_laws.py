@@ -184,15 +184,15 @@ def test_the_broadcast_takes_as_long_as_the_weakest_link_needs(tiny):
         / (radio.noise_w_per_hz * radio.downlink_bandwidth_hz)
     )
     rate = radio.downlink_bandwidth_hz * np.log2(1 + snr / radio.link.snr_gap)
-    assert game.plan.broadcast_s == pytest.approx(
-        game.exchange.down_bits.at(1.0).max() / rate.min()
+    assert game.agreement.plan.receive_s == pytest.approx(
+        game.agreement.exchange.down_bits.at(1.0).max() / rate.min()
     )
     assert rate.max() > 1.01 * rate.min()
 
 
 def test_the_upload_takes_its_bits_over_the_rate_less_the_gap(tiny):
     setting, links, game = first(tiny)
-    radio, allocation = setting.world.radio, game.allocation
+    radio, allocation = setting.world.radio, game.agreement.allocation
     assert radio.link.snr_gap == pytest.approx(10**0.3)
     rate = rate_bps(
         allocation.bandwidth_hz,
@@ -201,8 +201,10 @@ def test_the_upload_takes_its_bits_over_the_rate_less_the_gap(tiny):
         radio.noise_w_per_hz,
         radio.link.snr_gap,
     )
-    assert game.plan.upload_s == pytest.approx(game.up_bits / rate)
-    assert game.rate_bps == pytest.approx(rate)
+    assert game.timeline.phase_ns[:, 6] / 1e9 == pytest.approx(
+        game.agreement.plan.bits / rate, abs=2e-9
+    )
+    assert game.agreement.plan.rate_bps == pytest.approx(rate)
 
 
 def test_the_channel_is_told_how_long_the_round_took(tiny):
@@ -230,7 +232,7 @@ def test_a_model_with_nothing_to_send_learns_alone(tiny):
         for report in stage(settle(scenario.world), scenario.systems[name]).rounds():
             (game,) = report.played
             assert (game.timeline.outcome == 0).all()
-            assert game.up_bits.sum() == 0
+            assert game.agreement.plan.bits.sum() == 0
 
 
 def test_a_share_of_nothing_is_no_deadline(tiny):

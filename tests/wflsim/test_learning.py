@@ -216,7 +216,7 @@ def test_masked_training_never_revives_a_weight():
     ],
 )
 def test_the_whole_catalogue_conforms(family, check):
-    for kind in kinds(family):
+    for kind in set(kinds(family)) - {"workload"}:  # which trains nothing, and says so
         check(component(family, kind)())
 
 

@@ -7,6 +7,7 @@ import pytest
 import safetensors.numpy
 
 from wflsim.errors import UserError
+from wflsim.network.timeline import PHASES
 from wflsim.records.columns import TABLES
 from wflsim.records.folder import RunFolder, new_folder
 from wflsim.records.summary import finals, time_to
@@ -77,15 +78,17 @@ def test_tables_add_up(played):
     clients = pq.read_table(played.folder.path / "clients.parquet").to_pandas()
     assert len(rounds) == 9
     assert len(clients) == 36
-    joules = clients.groupby(["variant", "round"])[["compute_j", "upload_j"]].sum().sum(axis=1)
+    joules = (
+        clients.groupby(["variant", "round"])[[f"{phase}_j" for phase in PHASES]].sum().sum(axis=1)
+    )
     assert np.allclose(
         joules, rounds.set_index(["variant", "round"])["energy_j"].sort_index(), rtol=1e-12
     )
-    phases = clients[["broadcast_s", "compute_s", "upload_s", "wait_s"]].sum(axis=1)
+    phases = clients[[f"{phase}_s" for phase in PHASES]].sum(axis=1)
     lengths = clients.merge(rounds, on=["variant", "round", "exchange"])["length_s"]
     assert np.allclose(phases, lengths, atol=1e-9)
     assert np.allclose(clients["compute_j"] + clients["upload_j"] > 0, True)
-    arrived = clients[clients["outcome"] != "lost"].groupby(["variant", "round"])["up_bits"].sum()
+    arrived = clients.groupby(["variant", "round"])["delivered_bits"].sum()
     assert (arrived == rounds.set_index(["variant", "round"])["up_bits"].sort_index()).all()
     ends = rounds.groupby("variant")["length_s"].cumsum()
     assert np.allclose(ends, rounds["end_s"], atol=1e-9)
@@ -166,7 +169,7 @@ def columns(accuracy, seconds):
         "accuracy_global": np.array(accuracy),
         "keep_mean": every,
         "up_bits": every,
-        "late": 0 * every,
+        **dict.fromkeys(("late", "dropped", "empty", "left"), 0 * every),
         "lost": every,
     }
 

@@ -8,7 +8,7 @@ import pytest
 from wflsim.contracts import Message, Turn, Updates
 from wflsim.errors import ScenarioError, UserError
 from wflsim.learning.algorithms.japp import Japp
-from wflsim.network.timeline import Outcome
+from wflsim.network.timeline import UPLOAD, Outcome
 from wflsim.scenario.loading import parse
 from wflsim.simulation.loop import stage
 from wflsim.simulation.setting import settle
@@ -39,10 +39,10 @@ def test_the_network_carries_the_bits_of_the_tensors_that_are_sent(tiny, monkeyp
     monkeypatch.setattr(Japp, "train", listening)
     played = [report.played[0] for report in reports(tiny, "pruned")]
     for bits, game in zip(sent, played, strict=True):
-        assert game.up_bits.tolist() == bits
-        seconds = game.timeline.upload_ns / 1e9
-        assert np.allclose(seconds * game.rate_bps, bits, rtol=1e-6)
-        assert (game.keep < 1).any()
+        assert game.agreement.plan.bits.tolist() == bits
+        seconds = game.timeline.phase_ns[:, UPLOAD] / 1e9
+        assert np.allclose(seconds * game.agreement.plan.rate_bps, bits, rtol=1e-6)
+        assert (game.agreement.plan.keep < 1).any()
 
 
 def test_a_message_that_is_not_what_was_planned_is_refused(tiny, monkeypatch):
@@ -73,7 +73,7 @@ def test_all_systems_see_the_same_channels_and_start_from_the_same_weights(tiny)
     for one, other, third in zip(pruned, fedalt, equal, strict=True):
         assert (one.links.antenna_gain == other.links.antenna_gain).all()
         assert (one.links.antenna_gain == third.links.antenna_gain).all()
-    assert (pruned[0].played[0].keep != equal[0].played[0].keep).any()
+    assert (pruned[0].played[0].agreement.plan.keep != equal[0].played[0].agreement.plan.keep).any()
     assert (pruned[0].links.antenna_gain != pruned[1].links.antenna_gain).all()
 
 
@@ -85,16 +85,16 @@ def test_another_seed_is_another_world(tiny):
 def test_half_of_the_dense_round_is_half_of_fedalts_own_round(tiny):
     for pruned, fedalt in zip(reports(tiny, "pruned"), reports(tiny, "fedalt"), strict=True):
         length_s = (fedalt.played[0].timeline.end_ns - fedalt.played[0].timeline.start_ns) / 1e9
-        assert pruned.played[0].plan.deadline_s == pytest.approx(length_s / 2, abs=1e-9)
+        assert pruned.played[0].deadline_s == pytest.approx(length_s / 2, abs=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_every_deadline_that_the_allocator_accepts_is_kept_to_the_nanosecond(tiny, seed):
     for report in reports(tiny, "pruned", seed=seed):
         (game,) = report.played
-        assert game.allocation.certificate.status == "optimal"
+        assert game.agreement.allocation.certificate.status == "optimal"
         assert (game.timeline.outcome == Outcome.ON_TIME).all()
-        assert game.timeline.end_ns - game.timeline.start_ns <= game.plan.deadline_ns
+        assert game.timeline.end_ns - game.timeline.start_ns <= np.ceil(game.deadline_s * 1e9)
 
 
 def test_a_deadline_that_cannot_be_met_loses_devices_and_says_so(tiny):
@@ -102,15 +102,18 @@ def test_a_deadline_that_cannot_be_met_loses_devices_and_says_so(tiny):
         r.played[0]
         for r in reports(tiny, "pruned", "variants.pruned.deadline={kind: fixed, limit_s: 4e-4}")
     ]
-    assert {game.allocation.certificate.status for game in played} <= {"infeasible", "unbounded"}
-    assert all("least deadline" in game.allocation.certificate.reason for game in played)
-    assert all((game.timeline.outcome == Outcome.LOST).any() for game in played)
+    assert {game.agreement.allocation.certificate.status for game in played} <= {
+        "infeasible",
+        "unbounded",
+    }
+    assert all("least deadline" in game.agreement.allocation.certificate.reason for game in played)
+    assert all((game.timeline.outcome == Outcome.DROPPED).any() for game in played)
     assert all(game.timeline.end_ns - game.timeline.start_ns == 400_000 for game in played)
 
 
 def test_nobody_arrives_and_nothing_changes(tiny):
     found = reports(tiny, "pruned", "variants.pruned.deadline={kind: fixed, limit_s: 1e-5}")
-    assert all((report.played[0].timeline.outcome == Outcome.LOST).all() for report in found)
+    assert all((report.played[0].timeline.outcome == Outcome.DROPPED).all() for report in found)
     assert all(report.state is found[0].state for report in found)
     assert found[0].scores.personal.tolist() == found[2].scores.personal.tolist()
 
@@ -118,7 +121,7 @@ def test_nobody_arrives_and_nothing_changes(tiny):
 def test_joint_allocation_keeps_at_least_as_much_as_its_rivals(tiny):
     def pruning(allocator):
         found = reports(tiny, "pruned", f"variants.pruned.allocator={allocator}")
-        return np.array([report.played[0].allocation.objective for report in found])
+        return np.array([report.played[0].agreement.allocation.objective for report in found])
 
     joint = pruning("kkt")
     assert (joint <= pruning("equal_share") + 1e-9).all()
@@ -181,8 +184,8 @@ def test_several_exchanges_of_a_round_are_played_one_after_another(tiny):
     for report in found:
         first, second = report.played
         assert second.timeline.start_ns == first.timeline.end_ns
-        assert first.exchange.participants.tolist() == [0, 1]
-        assert second.exchange.participants.tolist() == [2, 3]
+        assert first.agreement.exchange.participants.tolist() == [0, 1]
+        assert second.agreement.exchange.participants.tolist() == [2, 3]
     assert found[1].played[0].timeline.start_ns == found[0].played[1].timeline.end_ns
 
 

@@ -16,6 +16,10 @@ COMMANDS = {
         "wflsim.cli.check",
         "Say what a scenario means and whether it can work, before it is played.",
     ),
+    "fit": (
+        "wflsim.cli.fit",
+        "Fit a surrogate of accuracy over rounds to a run, for studies of the network alone.",
+    ),
     "list": (
         "wflsim.cli.listing",
         "Show every kind of component, with fields, units and defaults.",

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import click
@@ -17,6 +18,11 @@ from wflsim.cli.options import scenario_options
 @click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
+@click.option(
+    "--trace",
+    is_flag=True,
+    help="Also write trace.json, which the Perfetto viewer (ui.perfetto.dev) opens.",
+)
 @click.option("--quiet", is_flag=True, help="No progress line and no table.")
 def command(
     scenario: str,
@@ -24,6 +30,7 @@ def command(
     seed: int | None,
     out: str | None,
     form: str,
+    trace: bool,
     quiet: bool,
 ) -> None:
     """Play SCENARIO, a file or the name of a shipped scenario, and write a run folder.
@@ -38,7 +45,7 @@ def command(
     from wflsim.records.folder import finite, new_folder
     from wflsim.simulation.run import Run
 
-    run = Run(loaded, setting, new_folder(out, loaded.scenario.world.name), _figure)
+    run = Run(loaded, setting, new_folder(out, loaded.scenario.world.name), partial(_draw, trace))
     try:
         with nullcontext(lambda *_: None) if quiet else _progress(loaded) as watch:
             run.play(watch)
@@ -52,7 +59,8 @@ def command(
         from wflsim.cli.tables import summary_table
 
         summary_table(run)
-        click.echo(f"figure: {run.figure}")
+        for what, path in run.made.items():
+            click.echo(f"{what}: {path}")
 
 
 def _progress(loaded: Any) -> Any:
@@ -61,11 +69,15 @@ def _progress(loaded: Any) -> Any:
     return progress(loaded)
 
 
-def _figure(run: Any) -> str:
-    from wflsim.figures.overview import draw, save
+def _draw(trace: bool, run: Any) -> dict[str, str]:
+    from wflsim.figures import anatomy, overview
+    from wflsim.records.trace import write
 
-    tables = {
-        name: {t: v.recorder.table(t) for t in ("rounds", "clients")}
-        for name, v in run.variants.items()
+    name, tables = run.loaded.scenario.world.name, run.tables()
+    made = {
+        what: str(overview.save(figure.draw(name, tables), run.folder, what))
+        for what, figure in (("overview", overview), ("anatomy", anatomy))
     }
-    return str(save(draw(run.loaded.scenario.world.name, tables), run.folder, "overview"))
+    if trace:
+        made["trace"] = str(run.folder.write("trace.json", lambda path: write(path, tables)))
+    return made

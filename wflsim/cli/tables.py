@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from wflsim.simulation.run import Run
 
 
+UNKNOWN = "–"
+
+
 def table(title: str, *columns: str) -> Table:
     """Return an empty table whose first column is text and whose others are numbers."""
     made = Table(title=title, title_justify="left")
@@ -34,15 +37,23 @@ def summary_table(run: "Run") -> None:
     target = max((final.target_accuracy for final in finals.values()), default=0.0)
     made = table(
         run.loaded.scenario.world.name,
-        "variant", "accuracy, own", "worst", "global", f"time to {target:.1%} [s]", "simulated [s]",
+        "variant", "accuracy, own", "worst", "global", f"time to {_share(target)} [s]", "simulated [s]",
         "energy [J]", "sent [Mbit]", "kept", "missed deadlines",
     )  # fmt: skip
     for name, final in finals.items():
         account = run.variants[name].account(final)
         reached = "never" if isnan(final.target_s) else f"{final.target_s:.3f}"
+        reached = UNKNOWN if isnan(target) else reached
         made.add_row(
-            name, f"{final.accuracy_personal:.1%}", f"{final.accuracy_worst:.1%}", f"{final.accuracy_global:.1%}",
-            reached, f"{account['simulated_s']:.3f}", f"{account['energy_j']:.3f}", f"{final.up_bits / 1e6:.1f}",
+            name, _share(final.accuracy_personal), _share(final.accuracy_worst), _share(final.accuracy_global), reached,
+            f"{account['simulated_s']:.3f}", f"{account['energy_j']:.3f}", f"{final.up_bits / 1e6:.1f}",
             f"{final.keep_mean:.2f}", str(final.missed_deadlines),
         )  # fmt: skip
     show(made)
+    for name, variant in run.variants.items():
+        if variant.reason:
+            show(f"{escape(name)} ended after {variant.rounds} rounds: {escape(variant.reason)}")
+
+
+def _share(value: float) -> str:
+    return UNKNOWN if isnan(value) else f"{value:.1%}"

@@ -9,15 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.style import context
 
+from wflsim.figures.phases import LOOKS, happened, mean
 from wflsim.records.folder import RunFolder
 from wflsim.records.recorder import Columns
-
-PHASES = {
-    "broadcast_s": ("receiving", "0.78", ""),
-    "compute_s": ("computing", "#0072B2", "////"),
-    "upload_s": ("sending", "#E69F00", ""),
-    "wait_s": ("waiting", "0.93", "...."),
-}
 
 
 def draw(title: str, tables: Mapping[str, Mapping[str, Columns]]) -> Figure:
@@ -25,7 +19,9 @@ def draw(title: str, tables: Mapping[str, Mapping[str, Columns]]) -> Figure:
     with as_file(files("wflsim.figures") / "paper.mplstyle") as style, context(style):
         figure = Figure()
         left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-        accuracy_over_time(left, {name: found["rounds"] for name, found in tables.items()})
+        rounds = {name: found["rounds"] for name, found in tables.items()}
+        known = any((~np.isnan(table["accuracy_personal"])).any() for table in rounds.values())
+        (accuracy_over_time if known else updates_over_time)(left, rounds)
         seconds_of_a_round(right, {name: found["clients"] for name, found in tables.items()})
         figure.suptitle(title, x=0.01, ha="left", fontsize=9, fontweight="bold")
     return figure
@@ -44,19 +40,33 @@ def accuracy_over_time(axes: Axes, rounds: Mapping[str, Columns]) -> None:
     above(axes, handlelength=3)
 
 
+def updates_over_time(axes: Axes, rounds: Mapping[str, Columns]) -> None:
+    """Draw how many updates the server has taken in against simulated seconds, for runs that train nothing."""
+    for name, table in rounds.items():
+        taken = np.cumsum(table["on_time"] + table["late"])
+        axes.plot(table["end_s"], taken, label=name, markevery=max(1, len(taken) // 12))
+    axes.set_xlabel("simulated time [s]")
+    axes.set_ylabel("updates taken in")
+    axes.set_xlim(left=0)
+    axes.set_ylim(bottom=0)
+    above(axes, handlelength=3)
+
+
 def seconds_of_a_round(axes: Axes, clients: Mapping[str, Columns]) -> None:
     """Draw, for each variant, the mean time that a device spends in each phase of a round."""
     names = list(clients)
     start = np.zeros(len(names))
-    for phase, (label, colour, hatch) in PHASES.items():
-        length = np.array([_mean_seconds(clients[name], phase) for name in names])
+    seconds = [mean(clients[name], "s") for name in names]
+    for phase in happened(clients):
+        look = LOOKS[phase]
+        length = np.array([found[phase] for found in seconds])
         axes.barh(
             names,
             length,
             left=start,
-            label=label,
-            color=colour,
-            hatch=hatch,
+            label=look.label,
+            color=look.colour,
+            hatch=look.hatch,
             edgecolor="0.35",
             linewidth=0.4,
         )
@@ -78,12 +88,6 @@ def above(axes: Axes, handlelength: float) -> None:
         handlelength=handlelength,
         columnspacing=0.9,
     )
-
-
-def _mean_seconds(clients: Columns, phase: str) -> float:
-    """Return the time of a phase in a round, the mean over rounds and devices; exchanges of a round add up."""
-    rounds = len(np.unique(np.stack([clients["round"], clients["device"]]), axis=1).T)
-    return float(clients[phase].sum() / max(rounds, 1))
 
 
 def save(figure: Figure, folder: RunFolder, name: str) -> Path:

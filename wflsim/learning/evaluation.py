@@ -1,6 +1,5 @@
 """How good the models are: each device's own on its own test data, and the global one on everybody's."""
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -8,22 +7,9 @@ import numpy as np
 import torch
 from torch.func import functional_call, vmap
 
-from wflsim.contracts import Algorithm, FloatArray, IntArray
+from wflsim.contracts import Algorithm, IntArray, Scores
 from wflsim.learning.stacked import stacked_forward
 from wflsim.learning.task import Task
-
-
-@dataclass(frozen=True)
-class Scores:
-    """The result of an evaluation.
-
-    Attributes:
-        personal: Accuracy of each device's model on its own test data, shape (K,).
-        whole: Accuracy of the global model on all test data.
-    """
-
-    personal: FloatArray
-    whole: float
 
 
 @torch.no_grad()

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from wflsim.contracts import IntArray, Updates
+from wflsim.contracts import FloatArray, IntArray, Updates
 from wflsim.learning.anatomy import Split
 from wflsim.learning.cohort import Cohort, Params
 from wflsim.learning.fusion import masked_mean
@@ -38,14 +38,32 @@ class SplitState:
         if not len(updates.devices):
             return self
         share = self.samples[updates.devices] / self.samples[updates.devices].sum()
-        rows = torch.from_numpy(updates.devices)
-        personal = {
-            name: tensor.index_copy(0, rows, updates.private[name])
+        shared = masked_mean(self.shared, updates.messages, share)
+        return replace(self, shared=shared, personal=self._personal(updates))
+
+    def fused_late(self, base: "SplitState", updates: Updates, weight: FloatArray) -> "SplitState":
+        """Return the state after updates that began from an older one: x + Σ w_k (u_k − x_base), where weights were kept.
+
+        What a device learnt since it began is added to the server's model of today, as in buffered asynchronous
+        learning (arXiv 2106.06639 [S]); with everybody fresh and Σ w_k = 1 it is the mean.
+        """
+        if not len(updates.devices):
+            return self
+        whole = float(weight.sum())
+        mean = masked_mean(base.shared, updates.messages, weight / whole)
+        shared = {
+            name: tensor + whole * (mean[name] - base.shared[name])
+            for name, tensor in self.shared.items()
+        }
+        return replace(self, shared=shared, personal=self._personal(updates))
+
+    def _personal(self, updates: Updates) -> dict[str, torch.Tensor]:
+        """Return the personal parts after those who took part have brought theirs."""
+        rows, private = torch.from_numpy(updates.devices), updates.private or {}
+        return {
+            name: tensor.index_copy(0, rows, private[name])
             for name, tensor in self.personal.items()
         }
-        return replace(
-            self, shared=masked_mean(self.shared, updates.messages, share), personal=personal
-        )
 
     def model_for(self, device: int | None) -> dict[str, torch.Tensor]:
         """Return the parameters of a device's model, or of the global one.

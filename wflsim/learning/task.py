@@ -98,4 +98,9 @@ def make_task(section: TaskSection, holdings: Holdings, streams: Streams) -> Tas
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = section.model.build(section.data.input_shape, section.data.classes)
-    return Task(holdings, torch.from_numpy(inputs), torch.from_numpy(labels), module)
+    return Task(
+        holdings,
+        torch.from_numpy(np.require(inputs, requirements=["C", "W"])),
+        torch.from_numpy(labels),
+        module,
+    )

@@ -1,86 +1,148 @@
-"""One round as discrete events: the server broadcasts, devices compute and send, the policy closes.
+"""One round as discrete events: updates arrive or fail, devices contend for access, the server closes.
 
-Events stand at decisions only (broadcast heard, computing done, upload done, deadline); what lies between them is
-arithmetic on arrays. Time is integer nanoseconds and comes from the event queue alone.
+Events stand at decisions only; what lies between them is arithmetic on arrays. Time is integer nanoseconds and comes
+from the event queue alone. All that happens at an instant has happened before anything is concluded from it, so that no
+tie needs to be broken: whoever arrives at the deadline is on time, and whoever asks at an occasion asks together.
 """
 
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Callable
 from math import inf
+from typing import Any
 
 import numpy as np
 import simpy
 
-from wflsim.contracts import IntArray, Policy
+from wflsim.clock import NANOSECONDS, NEVER, ceiled_ns
+from wflsim.contracts import BoolArray, IntArray, Policy, Relaying, Tally
 from wflsim.errors import UserError
-from wflsim.network.timeline import NEVER, Outcome, Plan, Timeline
+from wflsim.network.launch import Network
+from wflsim.network.timeline import Flights, Outcome, Timeline, account
 
-UPLOAD = 2  # third row of the phases: broadcast, computing, upload
+SETTLED, ASKED, EXPIRED = range(3)
 
 
-@dataclass
-class _Round:
-    """The moving parts of a round: the clock, and when each phase of each device ended."""
+class _Game:
+    """The moving parts of a round: the event queue, the updates, and what the policy is told."""
 
-    env: simpy.Environment
-    ends_ns: IntArray
-    events: int = 0
+    def __init__(self, now_ns: int, flights: Flights, network: Network, limit_ns: int) -> None:
+        self.env = simpy.Environment(initial_time=now_ns)
+        self.flights, self.network = flights, network
+        self.log: list[tuple[int, int, int]] = []
+        self.tally = Tally(awaited=int((flights.final_ns > now_ns).sum()))
+        self.asking: dict[int, list[int]] = {}
+        self._await(np.flatnonzero((flights.final_ns > now_ns) & (flights.final_ns < NEVER)))
+        self._enlist(np.flatnonzero(flights.occasion_ns < NEVER))
+        if limit_ns < NEVER:
+            self._at(limit_ns, self._expire, limit_ns)
 
-    def device(self, index: int, offsets_ns: list[int]) -> Generator[simpy.Event, None, None]:
-        """Play one device: receive, compute, send."""
-        before = 0
-        for phase, offset_ns in enumerate(offsets_ns):
-            if offset_ns == NEVER:
-                yield self.env.event()
-            yield self.env.timeout(offset_ns - before)
-            before = offset_ns
-            self.ends_ns[phase, index] = self.env.now
-
-    def run(self, closed: simpy.Event) -> int:
-        """Handle events until the round is closed and return that instant.
-
-        Whatever else happens at that very instant still counts, so that a device that arrives at the deadline is on
-        time whichever of the two events was scheduled first.
-        """
-        while not closed.processed:
-            if self.env.peek() == inf:
-                never = np.flatnonzero(self.ends_ns[UPLOAD] < 0).tolist()
+    def run(self, policy: Policy) -> int:
+        """Handle events until the policy closes the round, and return that instant."""
+        while not policy.closes(self.tally):
+            instant = self.env.peek()
+            if instant == inf:
+                never = self.flights.plan.device[self.flights.final_ns == NEVER].tolist()
                 raise UserError(
-                    f"the round cannot end: devices {never} can never send; set a deadline or give bandwidth"
+                    f"the round cannot end: devices {never[:20]} can never send; set a deadline or give bandwidth"
                 )
-            self._step()
-        end_ns = int(self.env.now)
-        while self.env.peek() == end_ns:
-            self._step()
-        return end_ns
+            while self.env.peek() == instant:
+                self.env.step()
+        return int(self.env.now)
 
-    def _step(self) -> None:
-        self.env.step()
-        self.events += 1
+    def _at(self, instant_ns: int, action: Callable[[Any], None], value: object) -> None:
+        self.env.timeout(instant_ns - self.env.now, value).callbacks.append(action)
+
+    def _await(self, rows: IntArray) -> None:
+        """Look forward to the instants at which it is settled what becomes of some updates."""
+        flights = self.flights
+        arrives = (flights.fate[rows] == Outcome.ON_TIME).tolist()
+        devices, finals_ns = flights.plan.device[rows].tolist(), flights.final_ns[rows].tolist()
+        for told in zip(finals_ns, devices, arrives, strict=True):
+            self._at(told[0], self._settle, told)
+
+    def _settle(self, event: Any) -> None:
+        final_ns, device, arrives = event.value
+        self.log.append((final_ns, SETTLED, device))
+        self.tally.awaited -= 1
+        self.tally.arrived += arrives
+
+    def _expire(self, event: Any) -> None:
+        self.log.append((event.value, EXPIRED, -1))
+        self.tally.expired = True
+
+    def _enlist(self, rows: IntArray) -> None:
+        """Put devices that ask for access on the list of their occasion; each occasion is one event."""
+        for row, occasion_ns in zip(
+            rows.tolist(), self.flights.occasion_ns[rows].tolist(), strict=True
+        ):
+            if occasion_ns not in self.asking:
+                self.asking[occasion_ns] = []
+                self._at(occasion_ns, self._contend, occasion_ns)
+            self.asking[occasion_ns].append(row)
+
+    def _contend(self, event: Any) -> None:
+        """Let those who ask together contend: some are admitted, some ask again, some give up."""
+        occasion_ns: int = event.value
+        flights, access = self.flights, self.network.procedures.access
+        rows: IntArray = np.array(self.asking.pop(occasion_ns), dtype=np.int64)
+        self.log.append((occasion_ns, ASKED, len(rows)))
+        heard = access.heard(flights.preamble[rows, flights.tries[rows]])
+        self.network.answer(flights, rows, heard, occasion_ns)
+        self._await(rows[flights.final_ns[rows] < NEVER])
+        self._enlist(rows[flights.occasion_ns[rows] < NEVER])
 
 
-def play(start_ns: int, plan: Plan, policy: Policy) -> Timeline:
-    """Return what happened when a plan was played from an instant on."""
-    devices = len(plan.compute_s)
-    env = simpy.Environment(initial_time=start_ns)
-    unfinished = np.full((3, devices), -1, dtype=np.int64)
-    game = _Round(env, unfinished)
-    deadline = env.event()
-    if plan.deadline_ns != NEVER:
-        deadline = env.timeout(plan.deadline_ns)
-    offsets = plan.offsets_ns().T.tolist()
-    arrivals = [
-        env.process(game.device(index, offsets_ns)) for index, offsets_ns in enumerate(offsets)
-    ]
-    end_ns = game.run(policy.closes(arrivals, deadline))
-    return _timeline(start_ns, end_ns, game, plan)
+def play(
+    now_ns: int,
+    flights: Flights,
+    network: Network,
+    policy: Policy,
+    *,
+    round_: int,
+    limit_s: float = inf,
+) -> tuple[Timeline, Flights]:
+    """Return what happened in a round, and the updates that go on beyond it.
+
+    Args:
+        now_ns: When the round begins.
+        flights: All updates under way, those of devices that begin now among them.
+        network: The rules by which they travel.
+        policy: How the server ends the round.
+        round_: The round's number.
+        limit_s: Seconds after which its time is up; infinite for never.
+    """
+    flights = flights.own()
+    game = _Game(now_ns, flights, network, ceiled_ns(now_ns, np.array([limit_s]))[0])
+    close_ns = game.run(policy)
+    goes_on = _going_on(flights, policy, round_, close_ns)
+    settled = flights.only(~goes_on)
+    power_w = network.power_w(settled)
+    end_ns = _end_ns(settled, now_ns, close_ns, policy)
+    end_ns += round(network.procedures.aggregation_s * NANOSECONDS)
+    log = np.array(game.log, dtype=np.int64).reshape(-1, 3)
+    timeline = account(settled, (now_ns, close_ns, end_ns), power_w, log)
+    return timeline, flights.only(goes_on)
 
 
-def _timeline(start_ns: int, end_ns: int, game: _Round, plan: Plan) -> Timeline:
-    """Return the columns of a played round; a phase that was cut ends when the server closed the round."""
-    ends = np.where(game.ends_ns < 0, end_ns, game.ends_ns)
-    broadcast, compute, upload = np.diff(ends, axis=0, prepend=start_ns)
-    arrived = game.ends_ns[UPLOAD] >= 0
-    on_time = arrived & (ends[UPLOAD] - start_ns <= plan.deadline_ns)
-    outcome = np.select([on_time, arrived], [Outcome.ON_TIME, Outcome.LATE], Outcome.LOST)
-    return Timeline(start_ns, end_ns, broadcast, compute, upload, outcome, game.events)
+def stop(now_ns: int, flights: Flights, network: Network) -> Timeline:
+    """Return the time line of updates that are under way when the run ends."""
+    log = np.zeros((0, 3), dtype=np.int64)
+    instants_ns = (now_ns, now_ns, now_ns)
+    return account(flights, instants_ns, network.power_w(flights), log, Outcome.UNFINISHED)
+
+
+def _going_on(flights: Flights, policy: Policy, round_: int, close_ns: int) -> BoolArray:
+    """Return which updates are not settled: under way with leave to go on, or there before their time."""
+    done, due = flights.final_ns <= close_ns, flights.due <= round_
+    early = done & (flights.fate == Outcome.ON_TIME) & ~due
+    return np.asarray(early | (~done & (~due | policy.late.goes_on)))
+
+
+def _end_ns(settled: Flights, now_ns: int, close_ns: int, policy: Policy) -> int:
+    """Return when the server has everything: at the close, or when the last cell has relayed what it gathered."""
+    if not isinstance(policy, Relaying):
+        return close_ns
+    done = settled.final_ns <= close_ns
+    came_s = (np.minimum(settled.final_ns, close_ns) - now_ns) / NANOSECONDS
+    bits = np.where(done & (settled.fate == Outcome.ON_TIME), settled.plan.bits, 0.0)
+    relayed_s = policy.relayed_s(settled.plan.cell, came_s, bits)
+    return max(close_ns, now_ns + round(relayed_s * NANOSECONDS))

@@ -1,100 +1,242 @@
-"""What happened in a round, as columns: instants in integer nanoseconds, outcomes, joules."""
+"""What happens to updates, as columns: those under way, and what became of those that are settled."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
-from math import ceil
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
+from wflsim.clock import NANOSECONDS, NEVER, rounded_ns
 from wflsim.contracts import BoolArray, FloatArray, IntArray
 
-NANOSECONDS = 1_000_000_000
-NEVER = int(np.iinfo(np.int64).max)
-LONGEST_NS = 2**56  # more than two years: a phase that is longer ends never
+PHASES = ("page", "receive", "compute", "access", "grant", "queue", "upload", "wait")
+PAGE, RECEIVE, COMPUTE, ACCESS, GRANT, QUEUE, UPLOAD, WAIT = range(len(PHASES))
 
 
 class Outcome(IntEnum):
     """What became of a device's update."""
 
     ON_TIME = 0
-    LATE = 1
-    LOST = 2
+    LATE = 1  # came after its deadline and was taken
+    DROPPED = 2  # the server closed the round before it came
+    LOST = 3  # given up on the air: access refused too often, or blocks not decoded
+    EMPTY = 4  # the battery ran empty
+    LEFT = 5  # the device left its cell
+    UNFINISHED = 6  # under way when the run ended
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
-    """What every participant is going to do, decided before the round is played.
+    """What devices that begin together are going to do, decided before anything is played; a row a device.
 
     Attributes:
-        broadcast_s: Length of the pilots and the server's message.
-        compute_s: Computing time of each participant, shape (K,).
-        upload_s: Time on the air of each participant, shape (K,).
-        deadline_s: Length that the round may have; infinity for none.
+        device: Index of each device, shape (K,).
+        cell: The cell that serves it, shape (K,).
+        receive_s: Time of receiving the server's message, pilots before included, shape (K,).
+        compute_s: Time of computing as it turns out, shape (K,).
+        bits: Size of the message that it sends, shape (K,).
+        rate_bps: Bits per second of uplink that its grant delivers, repeats taken off, shape (K,).
+        errors: How likely each attempt at a block fails, shape (K, A); None for links without repeats.
+        keep: Kept share in whole units, shape (K,).
+        bandwidth_hz: Bandwidth of the grant, shape (K,).
         compute_w: Power while computing, shape (K,).
-        transmit_w: Power while sending, shape (K,).
+        transmit_w: Power on the air, shape (K,).
+        deadline_s: Time until which the update is on time, infinite for ever, shape (K,).
+        rounds: Number of rounds that the update may take, at least 1, shape (K,).
+        charge_j: Energy in the battery, infinite on mains, shape (K,).
+        leaves_s: Seconds after the beginning at which the device cannot be reached any more, shape (K,).
+        gain: Uplink power gain after combining, for the records, shape (K,).
+        held: What holds the device in its allocation, for the records, shape (K,).
+        together: Whether all receive one broadcast, for which they wait for each other.
     """
 
-    broadcast_s: float
+    device: IntArray
+    cell: IntArray
+    receive_s: FloatArray
     compute_s: FloatArray
-    upload_s: FloatArray
-    deadline_s: float
+    bits: FloatArray
+    rate_bps: FloatArray
+    errors: FloatArray | None
+    keep: FloatArray
+    bandwidth_hz: FloatArray
     compute_w: FloatArray
     transmit_w: FloatArray
+    deadline_s: FloatArray
+    rounds: IntArray
+    charge_j: FloatArray
+    leaves_s: FloatArray
+    gain: FloatArray
+    held: npt.NDArray[np.str_]
+    together: bool = True
 
-    @property
-    def deadline_ns(self) -> int:
-        """The deadline after the round's start, rounded up; ``NEVER`` for none."""
-        ends = self.deadline_s * NANOSECONDS
-        return ceil(ends) if ends < LONGEST_NS else NEVER
 
-    def offsets_ns(self) -> IntArray:
-        """Return when broadcast, computing and upload would end after the round's start, shape (3, K).
+Table = TypeVar("Table", Plan, "Flights")
 
-        The sums are rounded, not the terms, so that a plan that ends at its deadline ends at its deadline.
-        A phase that cannot end (an upload without bandwidth), or not in two years, ends never.
-        """
-        lengths = np.vstack(
-            [np.full_like(self.compute_s, self.broadcast_s), self.compute_s, self.upload_s]
+
+@dataclass(frozen=True, eq=False)
+class Flights:
+    """Updates under way, a row each.
+
+    Attributes:
+        plan: What the devices do.
+        round_: The round in which each began, shape (F,).
+        due: The last round by whose end it must be there, shape (F,).
+        start_ns: When it began, shape (F,).
+        due_ns: Until when it is on time, shape (F,).
+        preamble: Preamble of each attempt at access, shape (F, A).
+        wait_s: Seconds to wait after it, shape (F, A).
+        ends_s: When each phase but the last ends, in seconds after the beginning, infinite while unknown, shape (F, 7).
+        airtime_s: Seconds on the air, shape (F,).
+        delivered: Whether the upload is decoded when it ends, shape (F,).
+        blocks: Transport blocks of the message, shape (F,).
+        attempts: Transport blocks that are sent, repeats included, shape (F,).
+        tries: Attempts at access so far, shape (F,).
+        occasion_ns: When the device asks for access next, ``NEVER`` if it does not, shape (F,).
+        final_ns: When it is settled what becomes of the update, ``NEVER`` while unknown, shape (F,).
+        fate: What becomes of it then, values of ``Outcome``; ``ON_TIME`` for any arrival, shape (F,).
+    """
+
+    plan: Plan
+    round_: IntArray
+    due: IntArray
+    start_ns: IntArray
+    due_ns: IntArray
+    preamble: IntArray
+    wait_s: FloatArray
+    ends_s: FloatArray
+    airtime_s: FloatArray
+    delivered: BoolArray
+    blocks: IntArray
+    attempts: IntArray
+    tries: IntArray
+    occasion_ns: IntArray
+    final_ns: IntArray
+    fate: IntArray
+
+    def __len__(self) -> int:
+        """Return the number of updates."""
+        return len(self.round_)
+
+    def only(self, rows: BoolArray | IntArray) -> "Flights":
+        """Return some of the updates."""
+        return _mapped(lambda column: column[rows], self)
+
+    def and_also(self, others: "Flights") -> "Flights":
+        """Return these updates and others after them."""
+        return _mapped(lambda *columns: np.concatenate(columns), self, others)
+
+    def own(self) -> "Flights":
+        """Return the same updates in arrays of their own, which a round may change."""
+        return _mapped(np.copy, self)
+
+    def held_hz(self, now_ns: int) -> float:
+        """Return the bandwidth that is still granted."""
+        return float(self.plan.bandwidth_hz[self.final_ns > now_ns].sum())
+
+    def leaving(self, rows: BoolArray, now_ns: int) -> "Flights":
+        """Return the updates, some of which leave their cell now."""
+        return replace(
+            self,
+            final_ns=np.where(rows, now_ns, self.final_ns),
+            fate=np.where(rows, Outcome.LEFT, self.fate),
+            occasion_ns=np.where(rows, NEVER, self.occasion_ns),
         )
-        ends = np.rint(np.cumsum(lengths, axis=0) * NANOSECONDS)
-        possible = ends < LONGEST_NS
-        return np.where(possible, np.where(possible, ends, 0).astype(np.int64), NEVER)
 
 
-@dataclass(frozen=True)
+def _mapped(change: Callable[..., Any], *tables: Table) -> Table:
+    """Return a table whose columns are made of the columns of others, tables within tables too."""
+    first = tables[0]
+    made: dict[str, Any] = {}
+    for column in fields(first):
+        values = [getattr(table, column.name) for table in tables]
+        if isinstance(values[0], Plan):
+            made[column.name] = _mapped(change, *values)
+        elif isinstance(values[0], np.ndarray):
+            made[column.name] = change(*values)
+    return replace(first, **made)
+
+
+@dataclass(frozen=True, eq=False)
 class Timeline:
-    """A played round.
+    """A played round: what became of the updates that were settled in it.
 
     Attributes:
         start_ns: Instant of the round's start.
-        end_ns: Instant at which the server closed the round.
-        broadcast_ns: Time spent receiving, shape (K,).
-        compute_ns: Time spent computing, shape (K,).
-        upload_ns: Time spent sending, shape (K,).
-        outcome: What became of each update, shape (K,), values of ``Outcome``.
-        events: Number of events that the simulation handled.
+        close_ns: Instant at which the server closed the round.
+        end_ns: Instant at which the server had everything and the round was over.
+        settled: The updates, a row each; those that were not settled before the close are cut there.
+        outcome: What became of each, shape (S,), values of ``Outcome``.
+        phase_ns: Time spent in each phase, shape (S, 8).
+        phase_j: Energy spent in each phase, shape (S, 8).
+        log: What happened at which instant to which device, shape (E, 3): nanoseconds, kind, device.
     """
 
     start_ns: int
+    close_ns: int
     end_ns: int
-    broadcast_ns: IntArray
-    compute_ns: IntArray
-    upload_ns: IntArray
+    settled: Flights
     outcome: IntArray
-    events: int
+    phase_ns: IntArray
+    phase_j: FloatArray
+    log: IntArray
 
     @property
-    def wait_ns(self) -> IntArray:
-        """Time spent waiting for the round to end, shape (K,)."""
-        return self.end_ns - self.start_ns - self.broadcast_ns - self.compute_ns - self.upload_ns
+    def device(self) -> IntArray:
+        """Index of each device, shape (S,)."""
+        return self.settled.plan.device
 
     @property
-    def arrived(self) -> BoolArray:
-        """Whether the server took the update in, shape (K,)."""
-        return np.not_equal(self.outcome, Outcome.LOST)
+    def taken(self) -> BoolArray:
+        """Whether the server took the update in, shape (S,)."""
+        return self.outcome <= Outcome.LATE
+
+    @property
+    def delivered_bits(self) -> FloatArray:
+        """Bits that the server has of each message, shape (S,)."""
+        return np.where(self.taken, self.settled.plan.bits, 0.0)
+
+    @property
+    def events(self) -> int:
+        """Number of events that the simulation handled."""
+        return len(self.log)
 
 
-def energy_j(plan: Plan, timeline: Timeline) -> tuple[FloatArray, FloatArray]:
-    """Return the joules of computing and of sending, shapes (K,): power times the time that was really spent."""
-    compute = plan.compute_w * timeline.compute_ns / NANOSECONDS
-    return compute, plan.transmit_w * timeline.upload_ns / NANOSECONDS
+def account(
+    flights: Flights,
+    instants_ns: tuple[int, int, int],
+    power_w: FloatArray,
+    log: IntArray,
+    cut: Outcome = Outcome.DROPPED,
+) -> Timeline:
+    """Return the time line of updates that are settled; who is under way is cut at the close.
+
+    A device waits after its upload until the round is over, on what its battery has left; a device that is empty or has
+    left is gone.
+
+    Args:
+        flights: The updates.
+        instants_ns: When the round began, when the server closed it, and when it was over.
+        power_w: Power of each phase, shape (S, 8).
+        log: The round's events.
+        cut: What became of those who are cut.
+    """
+    _, close_ns, end_ns = instants_ns
+    settled = flights.final_ns <= close_ns
+    arrived = settled & (flights.fate == Outcome.ON_TIME)
+    outcome = np.where(settled, flights.fate, cut)
+    outcome = np.where(arrived & (flights.final_ns > flights.due_ns), Outcome.LATE, outcome)
+    final_ns = np.minimum(flights.final_ns, close_ns)
+    last_ns = np.where(np.isin(outcome, (Outcome.EMPTY, Outcome.LEFT)), final_ns, end_ns)
+    ends_ns = rounded_ns(flights.start_ns[:, None], flights.ends_s)
+    edges_ns = np.column_stack([flights.start_ns, np.minimum(ends_ns, final_ns[:, None]), last_ns])
+    phase_ns = np.diff(edges_ns, axis=1)
+    phase_j = power_w * phase_ns / NANOSECONDS
+    left_j = flights.plan.charge_j - phase_j[:, :WAIT].sum(axis=1)
+    phase_j[:, WAIT] = np.minimum(phase_j[:, WAIT], np.maximum(left_j, 0.0))
+    # A battery that runs empty is empty, though the instant has been rounded to a nanosecond.
+    empty = np.flatnonzero(outcome == Outcome.EMPTY)
+    last = np.argmax(ends_ns[empty] > final_ns[empty, None], axis=1)
+    phase_j[empty, last] += left_j[empty]
+    return Timeline(*instants_ns, flights, outcome, phase_ns, phase_j, log)

@@ -21,6 +21,18 @@ class Column:
     meaning: str
 
 
+DOING = {
+    "page": "waiting to be called",
+    "receive": "receiving, pilots before included",
+    "compute": "computing",
+    "access": "random access",
+    "grant": "waiting for a grant",
+    "queue": "waiting behind other traffic",
+    "upload": "sending, from the grant's first slot to the last repeat",
+    "wait": "waiting for the round to end",
+}
+"""What a device does in each phase of its round, in their order."""
+
 KEYS = (
     Column("variant", "", "str", "Name of the system in the scenario."),
     Column("round", "", "int64", "Round, counted from 0."),
@@ -29,25 +41,36 @@ KEYS = (
 
 ROUNDS = (
     *KEYS,
+    Column("start_s", "s", "float64", "Simulated time at which the exchange began."),
     Column("end_s", "s", "float64", "Simulated time at the end of the exchange."),
     Column("length_s", "s", "float64", "Length of the exchange."),
     Column("deadline_s", "s", "float64", "Length that it may have; infinite without a deadline."),
     Column(
         "dense_s", "s", "float64", "Least length with nothing pruned, by its own best allocation."
     ),
-    Column("energy_j", "J", "float64", "Energy of all devices: computing and sending."),
-    Column("down_bits", "bit", "float64", "Bits of the broadcast."),
-    Column("up_bits", "bit", "float64", "Bits that arrived at the server."),
-    Column("participants", "", "int64", "Devices that took part."),
-    Column("on_time", "", "int64", "Updates that met the deadline."),
+    Column("energy_j", "J", "float64", "Energy of the updates that were settled, all phases."),
+    Column("lost_j", "J", "float64", "The part of it that was spent on updates not taken."),
+    Column("lost_s", "s", "float64", "Device seconds that were spent on updates not taken."),
+    Column("down_bits", "bit", "float64", "Size of the server's message to a device that began."),
+    Column("offered_bits", "bit", "float64", "Size of all updates that were settled."),
+    Column("up_bits", "bit", "float64", "Size of those that the server took in."),
+    Column("lost_bits", "bit", "float64", "Size of those that it did not."),
+    Column("participants", "", "int64", "Devices that began."),
+    Column("on_time", "", "int64", "Updates that met their deadline."),
     Column("late", "", "int64", "Updates that came after it and were still taken."),
-    Column("lost", "", "int64", "Updates that the server did not wait for."),
+    Column("dropped", "", "int64", "Updates that the server did not wait for."),
+    Column("lost", "", "int64", "Updates that were given up on the air."),
+    Column("empty", "", "int64", "Devices that ran empty before their update was there."),
+    Column("left", "", "int64", "Devices that left their cell before their update was there."),
+    Column("unfinished", "", "int64", "Updates under way when the run ended."),
+    Column("stale", "", "int64", "Updates taken that began in an earlier round."),
+    Column("under_way", "", "int64", "Updates that go on beyond the exchange."),
     Column("keep_mean", "", "float64", "Mean kept share of the prunable weights."),
     Column(
         "status",
         "",
         "str",
-        "The allocator's verdict: optimal, feasible, inaccurate, infeasible or unbounded.",
+        "The allocator's verdict: optimal, feasible, inaccurate, infeasible or unbounded; empty if nobody began.",
     ),
     Column("objective", "", "float64", "Weighted sum of pruning ratios."),
     Column(
@@ -93,19 +116,31 @@ ROUNDS = (
 CLIENTS = (
     *KEYS,
     Column("device", "", "int64", "Index of the device."),
+    Column("cell", "", "int64", "The cell that served it."),
+    Column("began_s", "s", "float64", "Simulated time at which the device began."),
+    Column("age", "", "int64", "Rounds since then."),
+    Column(
+        "outcome",
+        "",
+        "str",
+        "on_time, late (taken all the same), dropped (not waited for), lost (on the air), empty, left or unfinished.",
+    ),
     Column("gain_db", "dB", "float64", "Uplink power gain after combining all antennas."),
     Column("keep", "", "float64", "Kept share of the prunable weights, in whole weights."),
     Column("bandwidth_hz", "Hz", "float64", "Bandwidth granted."),
     Column("power_w", "W", "float64", "Transmit power granted."),
-    Column("rate_bps", "bit/s", "float64", "Uplink rate."),
+    Column("rate_bps", "bit/s", "float64", "Rate of the granted uplink, repeats taken off."),
     Column("up_bits", "bit", "float64", "Size of the device's message."),
-    Column("broadcast_s", "s", "float64", "Time spent receiving, pilots before included."),
-    Column("compute_s", "s", "float64", "Time spent computing."),
-    Column("upload_s", "s", "float64", "Time spent sending."),
-    Column("wait_s", "s", "float64", "Time spent waiting for the round to end."),
-    Column("compute_j", "J", "float64", "Energy of computing."),
-    Column("upload_j", "J", "float64", "Energy of sending."),
-    Column("outcome", "", "str", "on_time, late or lost."),
+    Column("delivered_bits", "bit", "float64", "What the server has of it: all or nothing."),
+    Column("blocks", "", "int64", "Transport blocks of the message; 0 where the uplink has none."),
+    Column("attempts", "", "int64", "Transport blocks of the whole upload, repeats included."),
+    Column("tries", "", "int64", "Attempts at random access."),
+    *(Column(f"{phase}_s", "s", "float64", f"Time of {doing}.") for phase, doing in DOING.items()),
+    *(
+        Column(f"{phase}_j", "J", "float64", f"Energy of {doing}.")
+        for phase, doing in DOING.items()
+    ),
+    Column("battery_j", "J", "float64", "Energy in the battery at the end; infinite on the mains."),
     Column(
         "active",
         "",

@@ -13,7 +13,7 @@ from wflsim.records.columns import TABLES
 from wflsim.records.recorder import Columns
 
 MANIFEST = "manifest.json"
-INTERRUPTED, SUCCEEDED = "interrupted", "succeeded"
+INTERRUPTED, HALTED, SUCCEEDED = "interrupted", "halted", "succeeded"
 
 
 @dataclass(frozen=True)

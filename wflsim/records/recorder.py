@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from channel_models.units import linear_to_db
-from wflsim.network.timeline import NANOSECONDS, Outcome
+from wflsim.clock import NANOSECONDS
+from wflsim.network.timeline import PHASES, Outcome
 from wflsim.records.columns import TABLES, Column
 from wflsim.records.report import Played, Report
 
 Columns = Mapping[str, npt.NDArray[Any]]
+_NAMES = np.array([outcome.name.lower() for outcome in Outcome], dtype=object)
 
 
 @dataclass
@@ -23,29 +25,26 @@ class Recorder:
     Attributes:
         variant: Its name.
         rows: Table → list of blocks of columns.
+        log: Digest of the network's events so far: instants, kinds and devices, in order.
     """
 
     variant: str
     rows: dict[str, list[dict[str, Any]]] = field(
         default_factory=lambda: {name: [] for name in TABLES}
     )
+    log: Any = field(default_factory=sha256)
 
     def add(self, report: Report) -> None:
         """Append a round."""
         for game in report.played:
-            key = {
-                "variant": self.variant,
-                "round": report.round_,
-                "exchange": game.exchange.purpose,
-            }
+            key = {"variant": self.variant, "round": report.round_, "exchange": game.purpose}
             last = game is report.played[-1]
             self.rows["rounds"].append({**key, **_round(game), **_scores(report, last)})
             accuracy = (
-                report.scores.personal[game.exchange.participants]
-                if report.scores and last
-                else np.nan
+                report.scores.personal[game.timeline.device] if report.scores and last else np.nan
             )
-            self.rows["clients"].append({**key, **_clients(report, game), "accuracy": accuracy})
+            self.rows["clients"].append({**key, **_clients(game), "accuracy": accuracy})
+            self.log.update(game.timeline.log.tobytes())
 
     def table(self, name: str) -> Columns:
         """Return a table as columns."""
@@ -84,21 +83,49 @@ def _column(column: Column, blocks: list[dict[str, Any]]) -> npt.NDArray[Any]:
 
 
 def _round(game: Played) -> dict[str, Any]:
-    timeline, certificate = game.timeline, game.allocation.certificate
-    outcome = timeline.outcome
+    timeline, plan = game.timeline, game.timeline.settled.plan
+    taken, spent_j = timeline.taken, timeline.phase_j.sum(axis=1)
+    offered, up = float(plan.bits.sum()), float(timeline.delivered_bits.sum())
+    counts = np.bincount(timeline.outcome, minlength=len(Outcome))
     return {
+        "start_s": timeline.start_ns / NANOSECONDS,
         "end_s": timeline.end_ns / NANOSECONDS,
         "length_s": (timeline.end_ns - timeline.start_ns) / NANOSECONDS,
-        "deadline_s": game.plan.deadline_s,
-        "dense_s": game.dense_s,
-        "energy_j": float(np.sum(game.energy_j)),
-        "down_bits": float(game.exchange.down_bits.at(1.0).max()),
-        "up_bits": float(game.up_bits[timeline.arrived].sum()),
-        "participants": len(outcome),
-        "on_time": int((outcome == Outcome.ON_TIME).sum()),
-        "late": int((outcome == Outcome.LATE).sum()),
-        "lost": int((outcome == Outcome.LOST).sum()),
-        "keep_mean": float(game.keep.mean()),
+        "deadline_s": game.deadline_s,
+        "energy_j": float(np.sum(spent_j)),
+        "lost_j": float(np.sum(spent_j[~taken])),
+        "lost_s": float(np.sum(timeline.phase_ns[~taken])) / NANOSECONDS,
+        "offered_bits": offered,
+        "up_bits": up,
+        "lost_bits": float(plan.bits[~taken].sum()),
+        **{outcome.name.lower(): int(counts[outcome]) for outcome in Outcome},
+        "stale": int((taken & (game.age > 0)).sum()),
+        "under_way": game.under_way,
+        "events": timeline.events,
+        **_agreed(game),
+    }
+
+
+def _agreed(game: Played) -> dict[str, Any]:
+    """Return what those who began had agreed on; where nobody did, there is nothing to tell."""
+    agreement = game.agreement
+    if agreement is None:
+        numbers = ("dense_s", "keep_mean", "objective", "gap", "stationarity", "complementarity")
+        unknown = dict.fromkeys((*numbers, "violation", "price"), np.nan)
+        return {
+            **unknown,
+            "participants": 0,
+            "down_bits": 0.0,
+            "iterations": 0,
+            "status": "",
+            "reason": "",
+        }
+    certificate = agreement.allocation.certificate
+    return {
+        "dense_s": agreement.dense_s,
+        "participants": game.participants,
+        "down_bits": float(agreement.exchange.down_bits.at(1.0).max()),
+        "keep_mean": float(agreement.plan.keep.mean()),
         "status": certificate.status,
         "objective": certificate.objective,
         "gap": certificate.gap,
@@ -108,7 +135,6 @@ def _round(game: Played) -> dict[str, Any]:
         "reason": certificate.reason,
         "violation": max(certificate.violation.values()),
         "price": certificate.price,
-        "events": timeline.events,
     }
 
 
@@ -123,23 +149,28 @@ def _scores(report: Report, last: bool) -> dict[str, float]:
     }
 
 
-def _clients(report: Report, game: Played) -> dict[str, Any]:
-    who, timeline, allocation = game.exchange.participants, game.timeline, game.allocation
-    compute_j, upload_j = game.energy_j
+def _clients(game: Played) -> dict[str, Any]:
+    timeline, settled = game.timeline, game.timeline.settled
+    plan = settled.plan
+    seconds = timeline.phase_ns / NANOSECONDS
     return {
-        "device": who,
-        "gain_db": linear_to_db(report.links.uplink_gain[who]),
-        "keep": game.keep,
-        "bandwidth_hz": allocation.bandwidth_hz,
-        "power_w": allocation.power_w,
-        "rate_bps": game.rate_bps,
-        "up_bits": game.up_bits,
-        "broadcast_s": timeline.broadcast_ns / NANOSECONDS,
-        "compute_s": timeline.compute_ns / NANOSECONDS,
-        "upload_s": timeline.upload_ns / NANOSECONDS,
-        "wait_s": timeline.wait_ns / NANOSECONDS,
-        "compute_j": compute_j,
-        "upload_j": upload_j,
-        "outcome": [Outcome(value).name.lower() for value in timeline.outcome],
-        "active": list(allocation.certificate.held),
+        "device": plan.device,
+        "cell": plan.cell,
+        "began_s": settled.start_ns / NANOSECONDS,
+        "age": game.age,
+        "outcome": _NAMES[timeline.outcome],
+        "gain_db": linear_to_db(plan.gain),
+        "keep": plan.keep,
+        "bandwidth_hz": plan.bandwidth_hz,
+        "power_w": plan.transmit_w,
+        "rate_bps": plan.rate_bps,
+        "up_bits": plan.bits,
+        "delivered_bits": timeline.delivered_bits,
+        "blocks": settled.blocks,
+        "attempts": settled.attempts,
+        "tries": settled.tries,
+        **{f"{phase}_s": seconds[:, index] for index, phase in enumerate(PHASES)},
+        **{f"{phase}_j": timeline.phase_j[:, index] for index, phase in enumerate(PHASES)},
+        "battery_j": game.charge_j,
+        "active": plan.held,
     }

@@ -1,15 +1,39 @@
 """What a round leaves behind, before it becomes columns."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
+
+import numpy as np
 
 from channel_models.channel import Links
 from optimizers.certificate import Allocation
-from wflsim.contracts import Exchange, FloatArray
-from wflsim.network.timeline import NANOSECONDS, Plan, Timeline, energy_j
+from wflsim.clock import NANOSECONDS
+from wflsim.contracts import Exchange, FloatArray, Scores
+from wflsim.network.timeline import Plan, Timeline
 
-if TYPE_CHECKING:
-    from wflsim.learning.evaluation import Scores
+
+class Agreement(Protocol):
+    """What devices that began together had agreed on."""
+
+    @property
+    def exchange(self) -> Exchange:
+        """What was exchanged."""
+        ...
+
+    @property
+    def dense_s(self) -> float:
+        """Least length with nothing pruned."""
+        ...
+
+    @property
+    def allocation(self) -> Allocation:
+        """The allocator's answer."""
+        ...
+
+    @property
+    def plan(self) -> Plan:
+        """What the devices were going to do."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -17,32 +41,32 @@ class Played:
     """One exchange, from agreement to joules.
 
     Attributes:
-        exchange: What was agreed.
-        dense_s: Least length with nothing pruned.
-        allocation: The allocator's answer.
-        rate_bps: Uplink rates under it, shape (K,).
-        keep: Kept shares in whole units, as played, shape (K,).
-        plan: What the network played.
-        timeline: What happened.
+        purpose: What it was for.
+        round_: Its round.
+        deadline_s: Length that it might have, infinite for any.
+        agreement: What those who began had agreed on; None when nobody began.
+        timeline: What happened to the updates that were settled in it.
+        charge_j: What was left in the batteries of their devices afterwards, shape (S,).
+        under_way: Number of updates that went on beyond it.
     """
 
-    exchange: Exchange
-    dense_s: float
-    allocation: Allocation
-    rate_bps: FloatArray
-    keep: FloatArray
-    plan: Plan
+    purpose: str
+    round_: int
+    deadline_s: float
+    agreement: Agreement | None
     timeline: Timeline
+    charge_j: FloatArray
+    under_way: int
 
     @property
-    def up_bits(self) -> FloatArray:
-        """Size of each device's message, shape (K,)."""
-        return self.exchange.sent_bits(self.keep)
+    def participants(self) -> int:
+        """Number of devices that began."""
+        return 0 if self.agreement is None else len(self.agreement.plan.device)
 
     @property
-    def energy_j(self) -> tuple[FloatArray, FloatArray]:
-        """Energy of computing and of sending, shapes (K,)."""
-        return energy_j(self.plan, self.timeline)
+    def age(self) -> FloatArray:
+        """How many rounds before this one each settled update began, shape (S,)."""
+        return np.asarray(self.round_ - self.timeline.settled.round_)
 
 
 @dataclass(frozen=True)

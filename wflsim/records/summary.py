@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import nan
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from wflsim.records.recorder import Columns
 
 MARGIN = 0.02
+MISSED = ("late", "dropped", "lost", "empty", "left")
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class Final:
         accuracy_global: Accuracy of the global model on all test data.
         keep_mean: Mean kept share over rounds.
         up_bits: Bits that arrived at the server.
-        missed_deadlines: Updates that came late or not at all.
+        missed_deadlines: Updates that came late or not at all; those under way when the run ended are not among them.
         target_accuracy: Best final personal accuracy of all variants, less two points.
         target_s: Simulated time at which that was first reached; not a number if never.
     """
@@ -50,9 +53,9 @@ def finals(rounds: Mapping[str, Columns]) -> dict[str, Final]:
             accuracy_personal=_last(table, "accuracy_personal"),
             accuracy_worst=_last(table, "accuracy_worst"),
             accuracy_global=_last(table, "accuracy_global"),
-            keep_mean=float(table["keep_mean"].mean()),
+            keep_mean=_mean(table["keep_mean"]),
             up_bits=float(table["up_bits"].sum()),
-            missed_deadlines=int(table["late"].sum() + table["lost"].sum()),
+            missed_deadlines=int(sum(table[outcome].sum() for outcome in MISSED)),
             target_accuracy=target,
             target_s=time_to(table, target),
         )
@@ -65,6 +68,12 @@ def time_to(rounds: Columns, accuracy: float) -> float:
     """Return the simulated time at which the mean personal accuracy first reached a value; not a number if never."""
     reached = np.flatnonzero(rounds["accuracy_personal"] >= accuracy)
     return float(rounds["end_s"][reached[0]]) if len(reached) else nan
+
+
+def _mean(values: npt.NDArray[Any]) -> float:
+    """Return the mean of what is known; not a number if nothing is."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else nan
 
 
 def _last(rounds: Columns, name: str) -> float:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 UNITS = {
     "_m_s": "m/s", "_bps": "bit/s", "_hz": "Hz", "_ghz": "GHz", "_m": "m", "_s": "s", "_ns": "ns", "_db": "dB", "_dbi": "dBi",
-    "_dbm": "dBm", "_w": "W", "_j": "J", "_deg": "degrees",
+    "_dbm": "dBm", "_w": "W", "_j": "J", "_deg": "degrees", "_v": "V", "_a": "A", "_f": "F",
 }  # fmt: skip
 WORDS = {"above": "above", "least": "at least", "below": "below", "most": "at most"}
 PYDANTIC = {"above": "gt", "least": "ge", "below": "lt", "most": "le", "pattern": "pattern"}

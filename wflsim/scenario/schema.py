@@ -3,16 +3,35 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from channel_models.channel import Channel
 from channel_models.layouts.placements import Placement, Ring
 from channel_models.rates.estimation import Estimation, Perfect
 from channel_models.rates.links import Link, Shannon
-from channel_models.units import Count, Decibel, Positive, noise_w_per_hz
+from channel_models.units import Count, Decibel, NonNegative, Positive, noise_w_per_hz
 from optimizers.allocator import Allocator
 from wflsim.catalog import component
-from wflsim.contracts import Algorithm, Compute, Data, Deadline, Engine, Model, Partition, Policy
+from wflsim.contracts import (
+    Access,
+    Algorithm,
+    Availability,
+    Background,
+    Battery,
+    Compute,
+    Data,
+    Deadline,
+    Electronics,
+    Engine,
+    Grant,
+    Learning,
+    Model,
+    Paging,
+    Partition,
+    Policy,
+    Slowness,
+    Uplink,
+)
 
 NAME = r"[^\W_][\w .-]{0,79}"
 NAME_SAYS = (
@@ -42,6 +61,10 @@ class Fleet:
         power_dbm: Least and largest limit of transmit power; each device draws its own between them.
         cpu_hz: Least and largest clock rate; each device draws its own between them.
         compute: Time and power of an operation.
+        slowness: How much slower than planned a device computes in a round.
+        electronics: What its radio draws.
+        battery: What it lives on.
+        availability: When it can be reached.
     """
 
     devices: Count
@@ -49,6 +72,10 @@ class Fleet:
     power_dbm: PowerRange = (15.0, 23.0)
     cpu_hz: Range = (0.5e9, 2e9)
     compute: Compute = chosen("compute", "kappa")
+    slowness: Slowness = chosen("slowness", "none")
+    electronics: Electronics = chosen("electronics", "ideal")
+    battery: Battery = chosen("battery", "mains")
+    availability: Availability = chosen("availability", "always")
 
 
 @dataclass(frozen=True)
@@ -95,6 +122,32 @@ class TaskSection:
 
 
 @dataclass(frozen=True)
+class Procedures:
+    """What an update goes through besides computing and the air itself; each may be ideal, which costs nothing.
+
+    Attributes:
+        paging: How long the server takes to wake the devices that it invites.
+        downlink: Whether one broadcast serves all, at the rate of the weakest, or each gets a message of its own on an
+            equal share of the band and of the power, with the antennas steered at it.
+        access: How a device without a connection wins one.
+        grant: How long a connected device takes from asking for the uplink to its grant.
+        background: What else a device has to send, before which its update waits.
+        uplink: How a granted band carries a message.
+        aggregation_s: Seconds that the server takes after the last update.
+        margin_s: Seconds of the deadline that a plan leaves for what it cannot know: collisions, repeats, queues.
+    """
+
+    paging: Paging = chosen("paging", "ideal")
+    downlink: Literal["multicast", "unicast"] = "multicast"
+    access: Access = chosen("access", "ideal")
+    grant: Grant = chosen("grant", "ideal")
+    background: Background = chosen("background", "none")
+    uplink: Uplink = chosen("uplink", "ideal")
+    aggregation_s: NonNegative = 0.0
+    margin_s: NonNegative = 0.0
+
+
+@dataclass(frozen=True)
 class System:
     """What a variant may change: the method, and how the round is run.
 
@@ -104,6 +157,9 @@ class System:
         allocator: What answers a round's problem with ratios, bandwidths and powers.
         deadline: How long a round may last.
         policy: How the server ends a round.
+        invited: Most devices that are at work at once, drawn from those that can be reached; null for all of them.
+        procedures: What an update goes through besides computing and the air itself.
+        learning: Whether devices train, or only the network is studied.
     """
 
     rounds: Count
@@ -111,6 +167,9 @@ class System:
     allocator: Allocator = chosen("allocator", "kkt")
     deadline: Deadline = chosen("deadline", "none")
     policy: Policy = chosen("policy", "deadline")
+    invited: Count | None = None
+    procedures: Procedures = field(default_factory=Procedures)
+    learning: Learning = chosen("learning", "train")
 
 
 @dataclass(frozen=True)

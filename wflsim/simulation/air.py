@@ -4,12 +4,12 @@ An allocator plans with Shannon's formula behind a gap. Modulation tables, block
 unevenly carry something else; which gap a device needs follows from what its link carries where the plan puts it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from channel_models.channel import Draw, Links
-from channel_models.rates.links import Link, effective_snr, worthwhile_snr
+from channel_models.rates.links import Link, Repeating, effective_snr, worthwhile_snr
 from channel_models.rates.receivers import block_gain, broadcast_gain, mrc_gain
 from channel_models.units import ComplexArray
 from wflsim.contracts import FloatArray, IntArray
@@ -45,6 +45,12 @@ class Sensed:
             noise_w_per_hz=radio.noise_w_per_hz + others,
             blur=self.error_variance[who] / gain,
         )
+
+    def unicast(self, radio: Radio, who: IntArray) -> "Air":
+        """Return the downlink to some devices, each on a band of its own with the antennas steered at it."""
+        there = self.uplink(radio, who)
+        others = self.links.downlink_interference_w_per_hz[who]
+        return replace(there, noise_w_per_hz=radio.noise_w_per_hz + others)
 
     def broadcast(self, radio: Radio, who: IntArray) -> "Air":
         """Return the downlink to some devices, which the base station cannot steer at all of them at once."""
@@ -95,6 +101,12 @@ class Air:
             needed = snr / np.expm1(np.log(2.0) * self._efficiency(snr))
         return np.where(snr > 0.0, needed, 1.0)
 
+    def attempt_errors(self, bandwidth_hz: FloatArray, power_w: FloatArray) -> FloatArray | None:
+        """Return how likely each attempt at a block fails, shape (K, A); None for links that repeat nothing."""
+        if not isinstance(self.link, Repeating):
+            return None
+        return self.link.attempt_errors(self._used(self._snr(bandwidth_hz, power_w))[1])
+
     @property
     def efficiency_max(self) -> FloatArray:
         """The bits/s/Hz that no power exceeds, shape (K,); infinite where more power always brings more."""
@@ -106,6 +118,11 @@ class Air:
 
         Where a link has a threshold, a weak device sends over no more of its band than its power is good for.
         """
+        share, one = self._used(snr)
+        return share * self.link.efficiency(one)
+
+    def _used(self, snr: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the share of the band that is sent over, and the one ratio of signal to noise there, shapes (K,)."""
         threshold = worthwhile_snr(self.link)
         reachable = self.blur * threshold < 1.0
         needed = np.divide(
@@ -117,7 +134,7 @@ class Air:
         # The error is as strong in a faded block as in any other.
         known = block_snr / (1.0 + (self.blur * used_snr)[:, None])
         one = known[:, 0] if known.shape[1] == 1 else effective_snr(self.link, known)
-        return share * self.link.efficiency(one)
+        return share, one
 
     def _snr(self, bandwidth_hz: FloatArray, power_w: FloatArray) -> FloatArray:
         signal_w, noise_w = power_w * self.gain, self.noise_w_per_hz * bandwidth_hz

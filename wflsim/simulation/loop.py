@@ -1,23 +1,55 @@
 """The round loop: one system in its world, a report a round."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
-from wflsim.contracts import Exchange, FloatArray, Turn, Updates
+import numpy as np
+
+from channel_models.channel import ChannelState, Links
+from wflsim.clock import NANOSECONDS
+from wflsim.contracts import Exchange, Scores, Turn
 from wflsim.errors import UserError
-from wflsim.learning.cohort import Cohort
-from wflsim.learning.engines import host_threads
-from wflsim.learning.evaluation import Scores, evaluate
-from wflsim.learning.task import Task, make_task
-from wflsim.network.round import play
-from wflsim.network.timeline import NANOSECONDS
+from wflsim.network.launch import Network
+from wflsim.network.round import stop
+from wflsim.network.timeline import Flights
 from wflsim.records.report import Played, Report
 from wflsim.scenario.schema import System
 from wflsim.simulation.air import Sensed, sense
-from wflsim.simulation.posing import answer, plan_of, pose
+from wflsim.simulation.arrivals import Beginning, Learner, Onlookers, arrivals
+from wflsim.simulation.exchange import Ground, Instant, played
 from wflsim.simulation.setting import Setting
+from wflsim.world.life import Life
+
+_LOOKS = 100_000  # how often a server looks for somebody before it gives up
+
+
+class HaltError(Exception):
+    """Nobody will ever take part again; the sentence says why."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Everything that evolves from round to round.
+
+    Attributes:
+        now_ns: The instant.
+        sensed_ns: When the channel was sensed last.
+        channel: The channel then.
+        life: The devices.
+        flights: Updates under way.
+        began: Round → the moment at which updates of it began, for those under way.
+        state: What has been learnt.
+    """
+
+    now_ns: int
+    sensed_ns: int
+    channel: ChannelState
+    life: Life
+    flights: Flights
+    state: Any
+    began: Mapping[int, Beginning] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -27,98 +59,134 @@ class Stage:
     Attributes:
         setting: What surrounds it.
         system: The system.
-        task: What it learns.
+        learner: What becomes of the updates that arrive.
     """
 
     setting: Setting
     system: System
-    task: Task
+    learner: Learner
 
     def rounds(self) -> Iterator[Report]:
         """Play round after round; each yields its report.
 
         A round is one coherence block: its channel is drawn when it begins and holds for all its exchanges.
         """
-        channel, streams = self.setting.channel, self.setting.streams
-        state = self.system.algorithm.init(self.task)
-        now_ns = sensed_ns = 0
-        with host_threads(self.setting.world.engine):
-            for round_ in range(self.system.rounds):
-                elapsed_s = (now_ns - sensed_ns) / NANOSECONDS
-                try:
-                    channel, links = self.setting.world.channel.step(
-                        channel, elapsed_s, streams.at(round_)
-                    )
-                except ValueError as error:
-                    raise UserError(f"channel: round {round_}: {error}") from error
-                sensed_ns = now_ns
-                sensed = sense(links, self.setting.world.radio, streams.at(round_))
-                games, state = self._round(round_, sensed, now_ns, state)
-                now_ns = games[-1].timeline.end_ns
-                yield Report(round_, links, games, self._scores(state, round_), state)
+        setting, system = self.setting, self.system
+        nobody = self._network(0).nobody()
+        scene = Scene(0, 0, setting.channel, setting.life, nobody, self.learner.begin())
+        with self.learner.at_work():
+            for round_ in range(system.rounds):
+                scene, links = self._sensed(self._awaited(scene), round_)
+                sensed = sense(links, setting.world.radio, setting.streams.at(round_))
+                scene, games = self._round(round_, scene, sensed)
+                if round_ + 1 == system.rounds and len(scene.flights):
+                    games = (*games, self._stopped(scene))
+                yield Report(round_, links, games, self._scores(scene.state, round_), scene.state)
 
-    def _round(
-        self, round_: int, sensed: Sensed, now_ns: int, state: Any
-    ) -> tuple[tuple[Played, ...], Any]:
-        """Play the exchanges of a round, one after another; return them and the state after the last."""
+    def _awaited(self, scene: Scene) -> Scene:
+        """Return the scene at the first instant at which anybody is there to take part."""
+        for _ in range(_LOOKS):
+            life = scene.life.at(scene.now_ns, scene.flights.plan.device)
+            scene = replace(scene, life=life)
+            if len(scene.flights) or life.ready().any():
+                return scene
+            look_ns = life.next_look_ns(scene.now_ns)
+            if look_ns is None:
+                break
+            scene = replace(scene, now_ns=look_ns)
+        away = int((~scene.life.presence.here).sum())
+        raise HaltError(
+            f"after {scene.now_ns / NANOSECONDS:.6g} s nobody will take part any more: {away} devices are gone, "
+            f"the batteries of {len(scene.life.presence.here) - away} others are too empty"
+        )
+
+    def _sensed(self, scene: Scene, round_: int) -> tuple[Scene, Links]:
+        """Return the scene with the channel of a round; who has changed its cell has lost its grant."""
+        elapsed_s = (scene.now_ns - scene.sensed_ns) / NANOSECONDS
+        try:
+            channel, links = self.setting.world.channel.step(
+                scene.channel, elapsed_s, self.setting.streams.at(round_)
+            )
+        except ValueError as error:
+            raise UserError(f"channel: round {round_}: {error}") from error
+        flights = scene.flights
+        moved = channel.serving[flights.plan.device] != flights.plan.cell
+        flights = flights.leaving(moved & (flights.final_ns > scene.now_ns), scene.now_ns)
+        return replace(scene, channel=channel, sensed_ns=scene.now_ns, flights=flights), links
+
+    def _round(self, round_: int, scene: Scene, sensed: Sensed) -> tuple[Scene, tuple[Played, ...]]:
+        """Play the exchanges of a round, one after another."""
         games: list[Played] = []
+        holdings, learns = self.setting.holdings, self.system.learning.trains
         for step in count():
             turn = Turn(round_, step, self.setting.streams)
             exchange = self.system.algorithm.plan(
-                self.task.anatomy, self.task.holdings.samples, turn, state
+                holdings.anatomy, holdings.samples, turn, scene.state if learns else None
             )
             if exchange is None:
                 break
-            game = self._play(exchange, sensed, now_ns, turn)
-            now_ns, state = game.timeline.end_ns, self._learn(game, state, turn)
+            if step and len(scene.flights):
+                raise UserError(
+                    "policy.late: the algorithm exchanges several times a round, so that no update can go on beyond one; "
+                    "write late: dropped"
+                )
+            scene, game = self._exchange(exchange, scene, sensed, turn)
             games.append(game)
         if not games:
             raise UserError(f"round {round_}: the algorithm plans no exchange; plan at least one")
-        return tuple(games), state
+        return scene, tuple(games)
 
-    def _play(self, exchange: Exchange, sensed: Sensed, now_ns: int, turn: Turn) -> Played:
-        devices = self.setting.devices
-        posed = pose(exchange, sensed, devices, self.setting.world.radio, self.system.deadline)
-        posed, allocation = answer(posed, self.system.allocator, lambda: turn.draw("allocator"))
-        plan, keep, rate_bps = plan_of(exchange, posed, allocation, devices)
-        timeline = play(now_ns, plan, self.system.policy)
-        return Played(exchange, posed.dense_s, allocation, rate_bps, keep, plan, timeline)
+    def _exchange(
+        self, exchange: Exchange, scene: Scene, sensed: Sensed, turn: Turn
+    ) -> tuple[Scene, Played]:
+        """Play an exchange and learn from what arrives; nobody else costs host time."""
+        ground = Ground(
+            self.setting, self.system, self._network(turn.step), self.learner, scene.channel.serving
+        )
+        life = scene.life.at(scene.now_ns, scene.flights.plan.device)
+        before = Instant(scene.now_ns, scene.flights, life)
+        game, after, beginning = played(
+            ground, exchange, sensed, Beginning(turn, scene.state), before
+        )
+        began = {**scene.began, turn.round_: beginning}
+        found = arrivals(game.timeline, turn.round_, began, self.system.policy.late)
+        state = self.learner.learn(scene.state, found)
+        under_way = set(after.flights.round_.tolist())
+        scene = replace(
+            scene,
+            now_ns=after.now_ns,
+            life=after.life,
+            flights=after.flights,
+            began={first: moment for first, moment in began.items() if first in under_way},
+            state=state,
+        )
+        return scene, game
 
-    def _learn(self, game: Played, state: Any, turn: Turn) -> Any:
-        """Return the state after those who arrived were trained; nobody else costs host time."""
-        arrived = game.timeline.arrived
-        who, keep = game.exchange.participants[arrived], game.keep[arrived]
-        if not len(who):
-            return state
-        cohort = Cohort(self.task, who, turn, self.setting.world.engine)
-        updates = self.system.algorithm.train(state, cohort, keep)
-        _examine(updates, game.up_bits[arrived])
-        return self.system.algorithm.fuse(state, updates)
+    def _stopped(self, scene: Scene) -> Played:
+        """Return what was under way when the last round was over."""
+        timeline = stop(scene.now_ns, scene.flights, self._network(0))
+        charge_j = scene.life.charge.charge_j[timeline.device] - timeline.phase_j.sum(axis=1)
+        return Played("stop", self.system.rounds - 1, np.inf, None, timeline, charge_j, 0)
+
+    def _network(self, step: int) -> Network:
+        streams, devices = self.setting.streams, self.setting.devices
+        return Network(
+            self.system.procedures,
+            self.setting.world.fleet.electronics,
+            devices.paging_offset,
+            devices.grant_offset,
+            lambda purpose, round_: streams.stream(purpose, round_, step),
+        )
 
     def _scores(self, state: Any, round_: int) -> Scores | None:
         every, last = self.setting.world.evaluate_every, round_ + 1 == self.system.rounds
-        return (
-            evaluate(self.system.algorithm, state, self.task)
-            if last or (round_ + 1) % every == 0
-            else None
-        )
+        return self.learner.scores(state) if last or (round_ + 1) % every == 0 else None
 
 
 def stage(setting: Setting, system: System) -> Stage:
-    """Return a system in its setting; devices, data and initial weights depend on the world alone."""
-    return Stage(setting, system, make_task(setting.world.task, setting.holdings, setting.streams))
+    """Return a system in its setting; torch is loaded where devices train."""
+    if system.learning.trains:
+        from wflsim.simulation.learners import trainees
 
-
-def _examine(updates: Updates, planned: FloatArray) -> None:
-    """Raise when the messages are not the bits that the network carried, or are no numbers."""
-    for device, message, bits in zip(updates.devices, updates.messages, planned, strict=True):
-        if message.bits != bits:
-            raise AssertionError(
-                f"device {device} sends {message.bits} bits, but the network carried {bits:.0f}: "
-                "the algorithm's plan and its messages disagree"
-            )
-        if not message.finite:
-            round_ = updates.turn.round_
-            raise UserError(
-                f"round {round_}: the weights of device {device} are no numbers; lower the learning rates"
-            )
+        return Stage(setting, system, trainees(setting, system))
+    return Stage(setting, system, Onlookers(system.learning, setting.holdings.samples))

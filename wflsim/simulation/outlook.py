@@ -13,7 +13,7 @@ from wflsim.contracts import FloatArray, Turn
 from wflsim.errors import UserError
 from wflsim.scenario.schema import System
 from wflsim.simulation.air import Sensed, sense
-from wflsim.simulation.posing import answer, plan_of, pose
+from wflsim.simulation.posing import Site, Window, finishes_s, rates_of
 from wflsim.simulation.setting import Setting
 
 DRAWS = 64
@@ -134,20 +134,18 @@ def outlook(setting: Setting, system: System) -> Outlook:
     exchange = system.algorithm.plan(holdings.anatomy, holdings.samples, turn, None)
     if exchange is None:
         raise UserError("the algorithm plans no exchange; plan at least one")
-    posed = pose(
-        exchange,
-        mean_links(setting, draws(setting)),
-        setting.devices,
-        setting.world.radio,
-        system.deadline,
+    site = Site(setting.devices, setting.world.radio, system)
+    sensed, band_hz = mean_links(setting, draws(setting)), setting.world.radio.bandwidth_hz
+    rounds = site.rounds(exchange, sensed, len(exchange.participants))
+    posed, allocation = site.agree(
+        exchange, sensed, Window(band_hz, rounds), lambda: turn.draw("allocator")
     )
-    posed, allocation = answer(posed, system.allocator, lambda: turn.draw("allocator"))
-    plan, keep, _ = plan_of(exchange, posed, allocation, setting.devices)
-    finish_s = plan.broadcast_s + plan.compute_s + plan.upload_s
-    late = finish_s > plan.deadline_s * (1 + 1e-9)
+    keep = posed.exchange.whole_units(allocation.keep)
+    finish_s = finishes_s(posed.problem, keep, rates_of(posed, allocation))
+    late = finish_s > posed.due_s * (1 + 1e-9)
     held = zip(late, allocation.certificate.held, strict=True)
     return Outlook(
-        deadline_s=plan.deadline_s,
+        deadline_s=float(np.max(posed.due_s)),
         dense_s=posed.dense_s,
         sparsest_s=posed.sparsest_s,
         length_s=float(np.max(finish_s)),

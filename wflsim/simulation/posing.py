@@ -6,16 +6,16 @@ from operator import itemgetter
 
 import numpy as np
 
-from channel_models.units import dbm_to_watt, linear_to_db
 from optimizers.allocator import Allocator
 from optimizers.certificate import Allocation
 from optimizers.least_latency import least_latency
 from optimizers.problem import RoundProblem
-from wflsim.contracts import Deadline, Exchange, FloatArray
-from wflsim.errors import UserError
-from wflsim.network.timeline import Plan
-from wflsim.scenario.schema import Radio
+from wflsim.clock import Instants
+from wflsim.contracts import Exchange, FloatArray, IntArray, Tiered
+from wflsim.scenario.schema import Radio, System
 from wflsim.simulation.air import Air, Sensed, as_planned
+from wflsim.simulation.downlink import multicast_s, unicast_s
+from wflsim.simulation.grid import on_grid
 from wflsim.world.fleet import Devices
 
 # Plans until every device's link carries what was planned for it; what is late after the last is late.
@@ -23,6 +23,7 @@ _PLANNINGS = 12
 _SPARE = 0.02  # of a gap, more with every planning
 _SAME = 1e-9
 _WORST_GAP = 1e20
+_SOONEST_S = 1e-9
 
 
 @dataclass(frozen=True)
@@ -30,53 +31,193 @@ class Posed:
     """A round's problem, and the round times between which its deadline lies.
 
     Attributes:
+        exchange: What is agreed.
         problem: What the allocator answers.
         uplink: What the links of the participants really carry.
-        broadcast_s: Length of the pilots and the server's message, which every device waits for.
+        receive_s: Length of the pilots and the server's message, shape (K,).
+        deadline_s: Length that the exchange may have, infinite for any.
+        due_s: Time until which each update is on time, infinite for ever, shape (K,).
+        rounds: Number of rounds that each update may take, shape (K,).
         dense_s: Least round time with nothing pruned and no mask sent.
         sparsest_s: Least round time with all pruned that may be.
     """
 
+    exchange: Exchange
     problem: RoundProblem
     uplink: Air
-    broadcast_s: float
+    receive_s: FloatArray
+    deadline_s: float
+    due_s: FloatArray
+    rounds: IntArray
     dense_s: float
     sparsest_s: float
 
 
-def pose(
-    exchange: Exchange, sensed: Sensed, devices: Devices, radio: Radio, deadline: Deadline
-) -> Posed:
-    """Return the problem of an exchange on the links of a round."""
-    who = exchange.participants
-    seconds_per_mac = devices.seconds_per_mac[who]
-    broadcast_s = radio.estimation.pilots_s(len(who)) + _broadcast_s(exchange, sensed, radio)
-    uplink = sensed.uplink(radio, who)
-    free = RoundProblem(
-        gain=uplink.gain / radio.link.snr_gap,
-        noise_w_per_hz=uplink.noise_w_per_hz,
-        bandwidth_hz=radio.bandwidth_hz,
-        power_max_w=devices.power_max_w[who],
-        fixed_s=broadcast_s + exchange.macs.fixed * seconds_per_mac,
-        slope_s=exchange.macs.prunable * seconds_per_mac,
-        fixed_bits=exchange.up_bits.fixed,
-        prunable_bits=exchange.up_bits.prunable,
-        deadline_s=np.inf,
-        weight=exchange.weight,
-        keep_min=exchange.keep_min,
-        keep_max=exchange.keep_max,
-        efficiency_max=uplink.efficiency_max,
-    )
-    unmasked = free.changed(fixed_bits=exchange.up_bits.fixed - exchange.mask_bits)
-    dense_s, gain = _least_s(unmasked, uplink, exchange.keep_max)
-    sparsest_s, _ = _least_s(free, uplink, exchange.keep_min)
-    return Posed(
-        free.changed(gain=gain, deadline_s=deadline.seconds(dense_s, sparsest_s) or np.inf),
-        uplink,
-        broadcast_s,
-        dense_s,
-        sparsest_s,
-    )
+@dataclass(frozen=True, eq=False)
+class Window:
+    """When and on which band devices begin together.
+
+    Attributes:
+        band_hz: Bandwidth that is free.
+        rounds: Number of rounds that each update may take, shape (K,).
+        now_ns: When they begin.
+    """
+
+    band_hz: float
+    rounds: IntArray
+    now_ns: int = 0
+
+    def only(self, rows: IntArray) -> "Window":
+        """Return the window of some of them."""
+        return replace(self, rounds=self.rounds[rows])
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where rounds are posed: what is the same for all rounds of a system.
+
+    Attributes:
+        devices: The fleet.
+        radio: The spectrum and the base station.
+        system: How its rounds are run.
+    """
+
+    devices: Devices
+    radio: Radio
+    system: System
+
+    def paged_s(self, who: IntArray, now_ns: int) -> FloatArray:
+        """Return how long each device takes to listen; who shares a broadcast waits for the others, shape (K,)."""
+        called = Instants(np.full(len(who), now_ns), np.zeros(len(who)))
+        paging, offset = self.system.procedures.paging, self.devices.paging_offset[who]
+        waits_s = paging.heard(called, offset).after_s
+        together = self.system.procedures.downlink == "multicast"
+        return np.full(len(who), waits_s.max(initial=0.0)) if together else waits_s
+
+    def receive_s(self, exchange: Exchange, sensed: Sensed) -> FloatArray:
+        """Return how long each participant receives: pilots, and the server's message, shape (K,)."""
+        down = unicast_s if self.system.procedures.downlink == "unicast" else multicast_s
+        pilots_s = self.radio.estimation.pilots_s(len(exchange.participants))
+        return pilots_s + down(exchange, sensed, self.radio)
+
+    def rounds(self, exchange: Exchange, sensed: Sensed, sharers: int, now_ns: int = 0) -> IntArray:
+        """Return the number of rounds that each participant's update may take, shape (K,).
+
+        Args:
+            exchange: What is agreed.
+            sensed: The links.
+            sharers: Number of devices that share the band.
+            now_ns: When the exchange begins.
+        """
+        who, policy = exchange.participants, self.system.policy
+        if not isinstance(policy, Tiered):
+            return np.ones(len(who), dtype=np.int64)
+        share_hz = np.full(len(who), self.radio.bandwidth_hz / max(sharers, 1))
+        rate_bps = sensed.uplink(self.radio, who).rate_bps(share_hz, self.devices.power_max_w[who])
+        bits = exchange.up_bits.at(exchange.keep_max) - exchange.mask_bits
+        upload_s = _upload_s(bits, self.system.procedures.uplink.share * rate_bps)
+        computing_s = exchange.macs.at(exchange.keep_max) * self.devices.seconds_per_mac[who]
+        before_s = self.receive_s(exchange, sensed) + self._expected_s(exchange, now_ns)
+        return policy.windows(before_s + computing_s + upload_s)
+
+    def agree(
+        self,
+        exchange: Exchange,
+        sensed: Sensed,
+        window: Window,
+        stream: Callable[[], np.random.Generator],
+    ) -> tuple[Posed, Allocation]:
+        """Return the problem that those who begin pose, and the answer as the uplink can grant it.
+
+        Where the band is granted in blocks, who gets none does not begin, and the others share the band anew.
+
+        Args:
+            exchange: What is agreed.
+            sensed: The links.
+            window: When and on which band.
+            stream: From nothing to the allocator's stream, the same at every call.
+        """
+        block_hz = self.system.procedures.uplink.block_hz
+        while True:
+            posed = self.pose(exchange, sensed, window)
+            posed, allocation = answer(posed, self.system.allocator, stream)
+            if not block_hz:
+                return posed, allocation
+            allocation = on_grid(posed.problem, allocation, block_hz)
+            silent = posed.problem.bits(allocation.keep) == 0.0
+            served = np.flatnonzero((allocation.bandwidth_hz > 0.0) | silent)
+            if not 0 < len(served) < len(exchange.participants):
+                return posed, allocation
+            exchange, window = exchange.only(served), window.only(served)
+
+    def pose(self, exchange: Exchange, sensed: Sensed, window: Window) -> Posed:
+        """Return the problem of an exchange on the links of a round.
+
+        What procedures cost is planned with as it is on average when nobody collides and no block is repeated.
+
+        Args:
+            exchange: What is agreed.
+            sensed: The links.
+            window: When and on which band.
+        """
+        share = self.system.procedures.uplink.share
+        free, uplink, receive_s = self._free(exchange, sensed, window)
+        unmasked_bits = (exchange.up_bits.fixed - exchange.mask_bits) / share
+        dense_s, gain = _least_s(free.changed(fixed_bits=unmasked_bits), uplink, exchange.keep_max)
+        sparsest_s, _ = _least_s(free, uplink, exchange.keep_min)
+        deadline_s = self.system.deadline.seconds(dense_s, sparsest_s) or np.inf
+        due_s = np.minimum(deadline_s, window.rounds * self.system.policy.limit_s(deadline_s))
+        # The plan's own deadline stays above 0, so that a margin without end is a round that nobody can meet.
+        planned_s = np.maximum(due_s - self.system.procedures.margin_s, _SOONEST_S)
+        problem = free.changed(gain=gain, deadline_s=planned_s)
+        return Posed(
+            exchange,
+            problem,
+            uplink,
+            receive_s,
+            deadline_s,
+            due_s,
+            window.rounds,
+            dense_s,
+            sparsest_s,
+        )
+
+    def _free(
+        self, exchange: Exchange, sensed: Sensed, window: Window
+    ) -> tuple[RoundProblem, Air, FloatArray]:
+        """Return the problem without a deadline, its uplink, and the time of receiving, shape (K,)."""
+        who, procedures = exchange.participants, self.system.procedures
+        seconds_per_mac = self.devices.seconds_per_mac[who]
+        receive_s = self.receive_s(exchange, sensed)
+        uplink = sensed.uplink(self.radio, who)
+        problem = RoundProblem(
+            gain=uplink.gain / self.radio.link.snr_gap,
+            noise_w_per_hz=uplink.noise_w_per_hz,
+            bandwidth_hz=window.band_hz,
+            power_max_w=self.devices.power_max_w[who],
+            fixed_s=receive_s
+            + self._expected_s(exchange, window.now_ns)
+            + exchange.macs.fixed * seconds_per_mac,
+            slope_s=exchange.macs.prunable * seconds_per_mac,
+            fixed_bits=exchange.up_bits.fixed / procedures.uplink.share,
+            prunable_bits=exchange.up_bits.prunable / procedures.uplink.share,
+            deadline_s=np.inf,
+            weight=exchange.weight,
+            keep_min=exchange.keep_min,
+            keep_max=exchange.keep_max,
+            efficiency_max=uplink.efficiency_max,
+        )
+        return problem, uplink, receive_s
+
+    def _expected_s(self, exchange: Exchange, now_ns: int) -> FloatArray:
+        """Return what procedures and loading cost beyond receiving, operations, and bits over rate, shape (K,)."""
+        procedures, who = self.system.procedures, exchange.participants
+        computing_s = exchange.macs.at(exchange.keep_max) * self.devices.seconds_per_mac[who]
+        access_s = np.where(
+            procedures.access.needed(computing_s), procedures.access.expected_s, 0.0
+        )
+        others_s = self.devices.compute.start_s + procedures.grant.expected_s
+        return self.paged_s(who, now_ns) + access_s + others_s + procedures.uplink.expected_s
 
 
 def answer(
@@ -109,9 +250,8 @@ def answer(
 def _merit(posed: Posed, allocation: Allocation) -> tuple[float, float]:
     """Return how many devices are late on what their links carry, and then what there is to lose: weight, or time."""
     problem = posed.problem
-    finish_s = _finish_s(
-        problem, posed.uplink, allocation.keep, allocation.bandwidth_hz, allocation.power_w
-    )
+    rate_bps = posed.uplink.rate_bps(allocation.bandwidth_hz, allocation.power_w)
+    finish_s = finishes_s(problem, allocation.keep, rate_bps)
     if np.isinf(problem.deadline_s).all():
         return 0.0, float(np.max(finish_s))
     late = np.count_nonzero(finish_s > problem.deadline_s * (1.0 + _SAME))
@@ -125,7 +265,7 @@ def _least_s(problem: RoundProblem, uplink: Air, keep: FloatArray) -> tuple[floa
         planned_s, bandwidth_hz = least_latency(problem, keep)
         needed = uplink.gap(bandwidth_hz, problem.power_max_w)
         agreed = np.allclose(needed, gap, rtol=_SAME, atol=0.0)
-        finish_s = _finish_s(problem, uplink, keep, bandwidth_hz, problem.power_max_w)
+        finish_s = finishes_s(problem, keep, uplink.rate_bps(bandwidth_hz, problem.power_max_w))
         found_s = planned_s if agreed else float(np.max(finish_s))
         if found_s < best_s:
             best_s, gain = found_s, problem.gain
@@ -134,18 +274,6 @@ def _least_s(problem: RoundProblem, uplink: Air, keep: FloatArray) -> tuple[floa
         gap = _next_gap(gap, needed, planning)
         problem = problem.changed(gain=uplink.gain / gap)
     return best_s, gain
-
-
-def _finish_s(
-    problem: RoundProblem,
-    uplink: Air,
-    keep: FloatArray,
-    bandwidth_hz: FloatArray,
-    power_w: FloatArray,
-) -> FloatArray:
-    """Return when each upload ends on what its link carries, shape (K,)."""
-    upload_s = _upload_s(problem.bits(keep), uplink.rate_bps(bandwidth_hz, power_w))
-    return np.asarray(problem.fixed_s + problem.slope_s * keep + upload_s)
 
 
 def _upload_s(bits: FloatArray, rate_bps: FloatArray) -> FloatArray:
@@ -160,43 +288,14 @@ def _next_gap(gap: FloatArray, needed: FloatArray, planning: int) -> FloatArray:
     return enough if planning == 0 else np.sqrt(gap * enough) * (1.0 + _SPARE * planning)
 
 
-def plan_of(
-    exchange: Exchange, posed: Posed, allocation: Allocation, devices: Devices
-) -> tuple[Plan, FloatArray, FloatArray]:
-    """Return what the network is to play, the kept shares in whole units, and the uplink's rates, shapes (K,)."""
-    who, problem = exchange.participants, posed.problem
-    keep = exchange.whole_units(allocation.keep)
-    rate_bps = as_planned(
-        problem.rate_bps(allocation.bandwidth_hz, allocation.power_w),
-        posed.uplink.rate_bps(allocation.bandwidth_hz, allocation.power_w),
-    )
-    plan = Plan(
-        broadcast_s=posed.broadcast_s,
-        compute_s=exchange.macs.at(keep) * devices.seconds_per_mac[who],
-        upload_s=_upload_s(problem.bits(keep), rate_bps),
-        deadline_s=float(np.max(problem.deadline_s)),
-        compute_w=devices.compute_w[who],
-        transmit_w=np.asarray(allocation.power_w),
-    )
-    return plan, keep, rate_bps
+def finishes_s(problem: RoundProblem, keep: FloatArray, rate_bps: FloatArray) -> FloatArray:
+    """Return when each upload ends at some rates, as far as that can be planned, shape (K,)."""
+    upload_s = _upload_s(problem.bits(keep), rate_bps)
+    return np.asarray(problem.fixed_s + problem.slope_s * keep + upload_s)
 
 
-def _broadcast_s(exchange: Exchange, sensed: Sensed, radio: Radio) -> float:
-    """Return how long the longest message takes to the participant with the weakest link.
-
-    R = min_k B log2(1 + P g_k / (N0 B)), docs/papers.md [X]; g_k is the gain of a broadcast,
-    which cannot steer its antennas at everybody at once.
-    """
-    every = np.ones(len(exchange.participants))
-    power_w = float(dbm_to_watt(radio.downlink_dbm)) * every
-    air = sensed.broadcast(radio, exchange.participants)
-    bandwidth_hz = radio.downlink_bandwidth_hz * every
-    rate = air.rate_bps(bandwidth_hz, power_w)
-    weakest = int(np.argmin(rate))
-    if not rate[weakest] > 0.0:
-        snr_db = linear_to_db(power_w * air.gain / (air.noise_w_per_hz * bandwidth_hz))[weakest]
-        raise UserError(
-            f"radio.link: device {exchange.participants[weakest]} hears nothing of the broadcast, at {snr_db:.1f} dB; "
-            "raise radio.downlink_dbm, move the device, choose another link, or less interference"
-        )
-    return float(np.max(exchange.down_bits.at(1.0)) / rate[weakest])
+def rates_of(posed: Posed, allocation: Allocation) -> FloatArray:
+    """Return the uplink rates of an answer, shape (K,)."""
+    band_hz, power_w = allocation.bandwidth_hz, allocation.power_w
+    planned = posed.problem.rate_bps(band_hz, power_w)
+    return as_planned(planned, posed.uplink.rate_bps(band_hz, power_w))

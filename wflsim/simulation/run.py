@@ -8,15 +8,14 @@ from platform import python_version
 from typing import Any
 
 from wflsim import __version__
-from wflsim.learning.weights import final_weights
 from wflsim.records.columns import TABLES
-from wflsim.records.folder import INTERRUPTED, SUCCEEDED, RunFolder
-from wflsim.records.recorder import Recorder, join
+from wflsim.records.folder import HALTED, INTERRUPTED, SUCCEEDED, RunFolder
+from wflsim.records.recorder import Columns, Recorder, join
 from wflsim.records.report import Report
 from wflsim.records.summary import Final, finals
 from wflsim.scenario.describe import resolved
 from wflsim.scenario.loading import Loaded
-from wflsim.simulation.loop import stage
+from wflsim.simulation.loop import HaltError, stage
 from wflsim.simulation.setting import Setting
 
 LIBRARIES = (
@@ -42,7 +41,8 @@ class Variant:
         status: How it stands.
         rounds: Rounds that were played.
         simulated_s: Simulated time at the end of the last.
-        weights_sha256: Digest of the file of final weights; empty until it is written.
+        weights_sha256: Digest of the file of final weights; empty until it is written, or if nothing is trained.
+        reason: Why it ended early; empty if it did not.
     """
 
     recorder: Recorder
@@ -50,17 +50,20 @@ class Variant:
     rounds: int = 0
     simulated_s: float = 0.0
     weights_sha256: str = ""
+    reason: str = ""
 
     def account(self, final: Final | None) -> dict[str, Any]:
         """Return the variant as the manifest tells it."""
         return {
             "status": self.status,
+            **({"reason": self.reason} if self.reason else {}),
             "rounds": self.rounds,
             "simulated_s": self.simulated_s,
             "energy_j": float(self.recorder.table("rounds")["energy_j"].sum()),
             "final": final.metrics if final else {},
             "weights_sha256": self.weights_sha256,
             "records_sha256": self.recorder.digest(),
+            "events_sha256": self.recorder.log.hexdigest(),
         }
 
 
@@ -72,16 +75,16 @@ class Run:
         loaded: The scenario with its origins.
         setting: What surrounds its systems.
         folder: Where everything is written.
-        draw: What draws the figure of the run and returns its path.
+        draw: What draws the figures of the run, and whatever else it leaves behind, and returns name → path.
         variants: Name → what is known so far.
-        figure: Path of the figure; empty until it is drawn.
+        made: Name → path of what was drawn; empty until then.
     """
 
     loaded: Loaded
     setting: Setting
     folder: RunFolder
-    draw: Callable[["Run"], str] = lambda run: ""
-    figure: str = ""
+    draw: Callable[["Run"], Mapping[str, str]] = lambda run: {}
+    made: Mapping[str, str] = field(default_factory=dict)
     variants: dict[str, Variant] = field(default_factory=dict)
 
     def play(self, watch: Watch) -> None:
@@ -93,7 +96,7 @@ class Run:
         try:
             for name in self.loaded.scenario.systems:
                 self._variant(name, watch)
-            self.figure = self.draw(self)
+            self.made = self.draw(self)
         except BaseException as error:
             self._save(INTERRUPTED, repr(error))
             raise
@@ -105,6 +108,13 @@ class Run:
             {name: variant.recorder.table("rounds") for name, variant in self.variants.items()}
         )
 
+    def tables(self) -> dict[str, dict[str, Columns]]:
+        """Return variant → table → columns."""
+        return {
+            name: {table: variant.recorder.table(table) for table in TABLES}
+            for name, variant in self.variants.items()
+        }
+
     def account(self) -> dict[str, Any]:
         """Return the run as one object: scenario, folder, and every variant."""
         final = self.finals()
@@ -114,7 +124,8 @@ class Run:
         return {
             "scenario": self.loaded.scenario.world.name,
             "out": str(self.folder.path),
-            "figure": self.figure,
+            "figure": self.made.get("overview", ""),
+            "made": dict(self.made),
             "variants": variants,
         }
 
@@ -123,18 +134,20 @@ class Run:
         variant = self.variants[name] = Variant(Recorder(name))
         state: Any = None
         set_up = stage(self.setting, system)
-        for report in set_up.rounds():
-            variant.recorder.add(report)
-            variant.rounds, variant.simulated_s, state = (
-                report.round_ + 1,
-                report.end_s,
-                report.state,
-            )
-            watch(name, system.rounds, report)
-        weights = final_weights(system.algorithm, state, set_up.task.devices)
-        self.folder.write(f"weights/{name}.safetensors", lambda path: path.write_bytes(weights))
-        variant.weights_sha256 = sha256(weights).hexdigest()
-        variant.status = SUCCEEDED
+        status = SUCCEEDED
+        try:
+            for report in set_up.rounds():
+                variant.recorder.add(report)
+                variant.rounds, variant.simulated_s = report.round_ + 1, report.end_s
+                state = report.state
+                watch(name, system.rounds, report)
+        except HaltError as halt:
+            status, variant.reason = HALTED, str(halt)
+        weights = set_up.learner.weights(state)
+        if weights:
+            self.folder.write(f"weights/{name}.safetensors", lambda path: path.write_bytes(weights))
+            variant.weights_sha256 = sha256(weights).hexdigest()
+        variant.status = status
 
     def _save(self, status: str, error: str = "") -> None:
         """Write the records, then the manifest that vouches for them."""

@@ -9,6 +9,7 @@ from wflsim.learning.task import Holdings, hold
 from wflsim.randomness import Streams
 from wflsim.scenario.schema import World
 from wflsim.world.fleet import Devices, draw_devices
+from wflsim.world.life import Life, born
 
 Blaming = Callable[[str, str], AbstractContextManager[None]]
 
@@ -21,6 +22,7 @@ class Setting:
         world: The world.
         streams: The random streams of its seed.
         devices: The fleet.
+        life: The devices before the first round.
         channel: The channel before the first round.
         holdings: Which sample lies where, and the model's layers.
     """
@@ -28,6 +30,7 @@ class Setting:
     world: World
     streams: Streams
     devices: Devices
+    life: Life
     channel: ChannelState
     holdings: Holdings
 
@@ -42,9 +45,11 @@ def settle(world: World, blaming: Blaming = lambda *_: nullcontext()) -> Setting
     streams = Streams(world.seed)
     with blaming("fleet.placement", "change the placement or the number of devices"):
         devices = draw_devices(world.fleet, streams)
+    with blaming("fleet.availability", "change the file, or the number of devices"):
+        life = born(world.fleet, streams)
     with blaming("channel", "change the placement or the channel"):
         channel = world.channel.init(devices.position_m, streams.at())
         world.channel.step(channel, 0.0, streams.at(0))  # what a step would refuse is refused now
     with blaming("task.partition", "use fewer devices, more data, or another partition"):
         holdings = hold(world.task, world.fleet.devices, streams)
-    return Setting(world, streams, devices, channel, holdings)
+    return Setting(world, streams, devices, life, channel, holdings)

@@ -17,12 +17,16 @@ class Devices:
         power_max_w: Limit of transmit power, shape (K,).
         cpu_hz: Clock rate, shape (K,).
         compute: Time and power of an operation.
+        paging_offset: Place in the paging cycle, between 0 and 1, shape (K,).
+        grant_offset: Place in the cycle of scheduling requests, between 0 and 1, shape (K,).
     """
 
     position_m: FloatArray
     power_max_w: FloatArray
     cpu_hz: FloatArray
     compute: Compute
+    paging_offset: FloatArray
+    grant_offset: FloatArray
 
     @property
     def seconds_per_mac(self) -> FloatArray:
@@ -43,4 +47,6 @@ def draw_devices(fleet: Fleet, streams: Streams) -> Devices:
         power_max_w=dbm_to_watt(streams.stream("power").uniform(*fleet.power_dbm, count)),
         cpu_hz=streams.stream("cpu").uniform(*fleet.cpu_hz, count),
         compute=fleet.compute,
+        paging_offset=streams.stream("paging").random(count),
+        grant_offset=streams.stream("grant").random(count),
     )

@@ -68,6 +68,12 @@ class FedAlt:
         """Return the mean shared part and the personal parts of those who took part."""
         return state.fused(updates)
 
+    def fuse_late(
+        self, state: "SplitState", base: "SplitState", updates: Updates, weight: FloatArray
+    ) -> "SplitState":
+        """Return the state after updates that began with an older one."""
+        return state.fused_late(base, updates, weight)
+
     def model_for(self, state: "SplitState", device: int | None) -> "Params":
         """Return a device's personalised model, or the shared part with the mean of the personal parts."""
         return state.model_for(device)

@@ -53,6 +53,12 @@ class FedAvg:
         """Return the mean model."""
         return state.fused(updates)
 
+    def fuse_late(
+        self, state: "SplitState", base: "SplitState", updates: Updates, weight: FloatArray
+    ) -> "SplitState":
+        """Return the state after updates that began with an older one."""
+        return state.fused_late(base, updates, weight)
+
     def model_for(self, state: "SplitState", device: int | None) -> "Params":
         """Return the one model, which everybody uses."""
         return state.model_for(device)

@@ -1,0 +1,197 @@
+"""What learning promises: messages and updates, and the protocols of data, models, engines and algorithms."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from wflsim.contracts.exchange import Exchange, FloatArray, IntArray, Turn
+
+if TYPE_CHECKING:
+    import torch
+
+# What algorithms are handed stands in rooms above this one, so it has only a name here.
+Anatomy = Any  # wflsim.learning.anatomy.Anatomy
+Task = Any  # wflsim.learning.task.Task
+Cohort = Any  # wflsim.learning.cohort.Cohort
+State = Any  # the algorithm's own
+
+
+@dataclass(frozen=True)
+class Message:
+    """What one device hands to its radio: tensors by name.
+
+    Attributes:
+        tensors: The tensors that are sent.
+    """
+
+    tensors: Mapping[str, "torch.Tensor"]
+
+    @property
+    def bits(self) -> int:
+        """The size of the message on the air, counted from its tensors."""
+        return sum(8 * tensor.numel() * tensor.element_size() for tensor in self.tensors.values())
+
+    @property
+    def finite(self) -> bool:
+        """Whether all numbers in the message are numbers."""
+        return all(bool(tensor.isfinite().all()) for tensor in self.tensors.values())
+
+
+@dataclass(frozen=True)
+class Updates:
+    """What the devices that arrived bring: a message each, and what stays on the device.
+
+    Attributes:
+        turn: When they were trained.
+        devices: Indices of the devices, shape (K,).
+        messages: One message a device, in the order of ``devices``.
+        private: State that the devices keep to themselves: nothing, or tensors by name, shapes (K, …).
+    """
+
+    turn: Turn
+    devices: IntArray
+    messages: Sequence[Message]
+    private: Mapping[str, Any] | None = None
+
+    def only(self, rows: IntArray) -> "Updates":
+        """Return what some of the devices bring."""
+        private = self.private and {name: each[rows] for name, each in self.private.items()}
+        return Updates(self.turn, self.devices[rows], [self.messages[row] for row in rows], private)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The result of an evaluation.
+
+    Attributes:
+        personal: Accuracy of each device's model on its own test data, shape (K,).
+        whole: Accuracy of the global model on all test data.
+    """
+
+    personal: FloatArray
+    whole: float
+
+
+class Learning(Protocol):
+    """Whether devices train, or only the network is studied."""
+
+    @property
+    def trains(self) -> bool:
+        """Whether devices train models."""
+        ...
+
+    def accuracy(self, progress: float) -> float:
+        """Return the accuracy after some rounds' worth of updates, where nothing is trained; NaN for unknown."""
+        ...
+
+
+class Model(Protocol):
+    """A network architecture: its layers without torch, and its module with it."""
+
+    def anatomy(self, input_shape: tuple[int, ...], classes: int) -> Anatomy:
+        """Return the layers with their shapes and operation counts, without importing torch."""
+        ...
+
+    def build(self, input_shape: tuple[int, ...], classes: int) -> "torch.nn.Module":
+        """Return a fresh module whose parameters have the anatomy's names and shapes."""
+        ...
+
+
+class Data(Protocol):
+    """A labelled data set."""
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one sample."""
+        ...
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        ...
+
+    def load(self) -> tuple[npt.NDArray[np.float32], IntArray]:
+        """Return samples, shape (N, *input_shape), normalised, and labels, shape (N,)."""
+        ...
+
+
+class Partition(Protocol):
+    """Which sample lies on which device."""
+
+    def split(self, labels: IntArray, devices: int, rng: np.random.Generator) -> list[IntArray]:
+        """Return the indices of each device's samples; no sample lies on two devices."""
+        ...
+
+
+class Engine(Protocol):
+    """How the devices of a cohort are trained on the host."""
+
+    @property
+    def threads(self) -> int:
+        """Host threads of one operation; part of the scenario, since it can change a result's last bit."""
+        ...
+
+    def gradients(self, loss: Any, stacked: Any = None) -> Any:
+        """Return a function from stacked parameters, inputs and labels to stacked gradients.
+
+        ``loss`` is that of one device; ``stacked``, where there is one, gives all devices' losses at once.
+        """
+        ...
+
+
+class Algorithm(Protocol):
+    """A method of federated learning."""
+
+    def plan(
+        self, anatomy: Anatomy, samples: IntArray, turn: Turn, state: State
+    ) -> Exchange | None:
+        """Return the next exchange of a round, or None when the round is over.
+
+        The state is that after the exchange before; it is None when ``wflsim check`` asks for the very first.
+        """
+        ...
+
+    def init(self, task: Task) -> State:
+        """Return the state before the first round."""
+        ...
+
+    def train(self, state: State, cohort: Cohort, keep: FloatArray) -> Updates:
+        """Return what the devices of the cohort send and keep, at their kept shares, shape (K,)."""
+        ...
+
+    def fuse(self, state: State, updates: Updates) -> State:
+        """Return the state after the server has taken in the updates."""
+        ...
+
+    def model_for(self, state: State, device: int | None) -> Mapping[str, "torch.Tensor"]:
+        """Return the parameters of a device's own model, or of the global model (None)."""
+        ...
+
+
+@runtime_checkable
+class Patient(Protocol):
+    """An algorithm that can take in updates of devices that began with an older state."""
+
+    def fuse_late(self, state: State, base: State, updates: Updates, weight: FloatArray) -> State:
+        """Return the state after updates that began from ``base``.
+
+        Args:
+            state: The server's state now.
+            base: The state that the devices began with; the same as ``state`` for fresh ones.
+            updates: What they bring.
+            weight: How much each counts; the weights of all updates of a round add up to at most one, shape (K,).
+        """
+        ...
+
+
+@runtime_checkable
+class TrainsFirst(Protocol):
+    """An algorithm whose messages are known only after training, so that all participants train before the network plays.
+
+    Its exchange says what an allocator may expect; on the air go the bits of the messages.
+    """
+
+    trains_first: bool

@@ -1,0 +1,1 @@
+"""Procedures: what stands between a device and its upload, and the uplink itself."""

@@ -1,0 +1,198 @@
+"""One exchange in its world: who begins, what is allocated, how it is played, what it costs the devices."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from optimizers.certificate import Allocation
+from wflsim.clock import NANOSECONDS
+from wflsim.contracts import Exchange, IntArray, TrainsFirst, Turn
+from wflsim.network.launch import Network
+from wflsim.network.round import play
+from wflsim.network.timeline import Flights, Plan
+from wflsim.records.report import Played
+from wflsim.scenario.schema import System
+from wflsim.simulation.air import Sensed
+from wflsim.simulation.arrivals import Beginning, Learner
+from wflsim.simulation.posing import Posed, Site, Window, rates_of
+from wflsim.simulation.setting import Setting
+from wflsim.world.life import Life
+
+_ANY_BAND = 1e-6  # share of the band that is worth beginning for
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """What an exchange is played on, the same for all exchanges of a round.
+
+    Attributes:
+        setting: What surrounds the system.
+        system: The system.
+        network: The rules by which updates travel.
+        learner: Who trains before it sends, if the algorithm wants that.
+        serving: The cell that serves each device, shape (N,).
+    """
+
+    setting: Setting
+    system: System
+    network: Network
+    learner: Learner
+    serving: IntArray
+
+    @property
+    def site(self) -> Site:
+        """Where the exchange is posed."""
+        return Site(self.setting.devices, self.setting.world.radio, self.system)
+
+
+@dataclass(frozen=True, eq=False)
+class Instant:
+    """How things stand when an exchange begins or is over.
+
+    Attributes:
+        now_ns: When that is.
+        flights: Updates under way.
+        life: The devices.
+    """
+
+    now_ns: int
+    flights: Flights
+    life: Life
+
+
+@dataclass(frozen=True, eq=False)
+class Agreement:
+    """What devices that begin together have agreed on.
+
+    Attributes:
+        exchange: What is exchanged.
+        posed: The problem that it posed.
+        allocation: The answer.
+        plan: What the devices are going to do.
+    """
+
+    exchange: Exchange
+    posed: Posed
+    allocation: Allocation
+    plan: Plan
+
+    @property
+    def dense_s(self) -> float:
+        """Least length with nothing pruned."""
+        return self.posed.dense_s
+
+
+def played(
+    ground: Ground, exchange: Exchange, sensed: Sensed, began: Beginning, before: Instant
+) -> tuple[Played, Instant, Beginning]:
+    """Return what happened in an exchange, how things stand after it, and the moment at which its updates began."""
+    turn, flights = began.turn, before.flights
+    made = agreed(ground, exchange, sensed, turn, before)
+    # Without anybody who begins, only a deadline that depends on nobody is known.
+    deadline_s = ground.system.deadline.seconds(np.nan, np.nan)
+    deadline_s = np.inf if np.isnan(deadline_s) else deadline_s
+    if made is not None:
+        began, plan = _trained(ground, began, made.plan)
+        flights = flights.and_also(ground.network.launch(plan, turn.round_, before.now_ns))
+        deadline_s = made.posed.deadline_s
+    timeline, flights = play(
+        before.now_ns,
+        flights,
+        ground.network,
+        ground.system.policy,
+        round_=turn.round_,
+        limit_s=ground.system.policy.limit_s(deadline_s),
+    )
+    spent_j = timeline.phase_j.sum(axis=1)
+    life = before.life.gathered(timeline.device, spent_j, timeline.end_ns)
+    game = Played(
+        purpose=exchange.purpose,
+        round_=turn.round_,
+        deadline_s=deadline_s,
+        agreement=made,
+        timeline=timeline,
+        charge_j=life.charge.charge_j[timeline.device],
+        under_way=len(flights),
+    )
+    return game, Instant(timeline.end_ns, flights, life), began
+
+
+def agreed(
+    ground: Ground, exchange: Exchange, sensed: Sensed, turn: Turn, before: Instant
+) -> Agreement | None:
+    """Return what those who begin agree on; None where nobody can."""
+    site, radio = ground.site, ground.setting.world.radio
+    free_hz = radio.bandwidth_hz - before.flights.held_hz(before.now_ns)
+    if free_hz < max(_ANY_BAND * radio.bandwidth_hz, ground.system.procedures.uplink.block_hz):
+        return None
+    sharers = min(len(exchange.participants), ground.system.invited or len(exchange.participants))
+    exchange = exchange.only(_invited(ground, exchange, turn, before))
+    if not len(exchange.participants):
+        return None
+    rounds = site.rounds(exchange, sensed, sharers, before.now_ns)
+    begins = np.flatnonzero(turn.round_ % rounds == 0)
+    if not len(begins):
+        return None
+    window = Window(free_hz, rounds[begins], before.now_ns)
+    posed, allocation = site.agree(
+        exchange.only(begins), sensed, window, lambda: turn.draw("allocator")
+    )
+    plan = plan_of(ground, posed, allocation, turn, before)
+    return Agreement(posed.exchange, posed, allocation, plan)
+
+
+def _invited(ground: Ground, exchange: Exchange, turn: Turn, before: Instant) -> IntArray:
+    """Return the rows of the participants that are asked to begin: reachable, idle, and not more than may be at work."""
+    who, busy = exchange.participants, before.flights.plan.device
+    ready = np.flatnonzero(before.life.ready()[who] & ~np.isin(who, busy))
+    if ground.system.invited is None:
+        return ready
+    luck = turn.streams.stream("invitation", turn.round_).random(len(ground.serving))[who[ready]]
+    room = max(ground.system.invited - len(busy), 0)
+    return np.sort(ready[np.argsort(luck, kind="stable")[:room]])
+
+
+def plan_of(
+    ground: Ground,
+    posed: Posed,
+    allocation: Allocation,
+    turn: Turn,
+    before: Instant,
+) -> Plan:
+    """Return what the network is to play."""
+    exchange, devices = posed.exchange, ground.setting.devices
+    who, keep = exchange.participants, exchange.whole_units(allocation.keep)
+    slowness = ground.setting.world.fleet.slowness
+    factors = slowness.factors(len(ground.serving), turn.draw("slowness"))[who]
+    computing_s = exchange.macs.at(keep) * devices.seconds_per_mac[who] * factors
+    band_hz, power_w = allocation.bandwidth_hz, np.asarray(allocation.power_w)
+    return Plan(
+        device=who,
+        cell=ground.serving[who],
+        receive_s=posed.receive_s,
+        compute_s=devices.compute.start_s + computing_s,
+        bits=exchange.sent_bits(keep),
+        rate_bps=rates_of(posed, allocation),
+        errors=posed.uplink.attempt_errors(band_hz, power_w),
+        keep=keep,
+        bandwidth_hz=band_hz,
+        compute_w=devices.compute_w[who],
+        transmit_w=power_w,
+        deadline_s=posed.due_s,
+        rounds=posed.rounds,
+        charge_j=before.life.charge.charge_j[who],
+        leaves_s=before.life.presence.until_s[who] - before.now_ns / NANOSECONDS,
+        gain=posed.uplink.gain,
+        held=np.array(allocation.certificate.held),
+        together=ground.system.procedures.downlink == "multicast",
+    )
+
+
+def _trained(ground: Ground, began: Beginning, plan: Plan) -> tuple[Beginning, Plan]:
+    """Return a plan with the bits of messages that are known only after training, and the messages."""
+    algorithm = ground.system.algorithm
+    if not (isinstance(algorithm, TrainsFirst) and algorithm.trains_first):
+        return began, plan
+    updates = ground.learner.train(began, plan.device, plan.keep)
+    bits = np.array([float(message.bits) for message in updates.messages])
+    return replace(began, updates=updates), replace(plan, bits=bits)
