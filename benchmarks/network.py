@@ -1,5 +1,6 @@
 """What a network study costs: a crowd without training beside bare SimPy, events a device and round, memory over rounds."""
 
+import gc
 import tracemalloc
 from collections.abc import Sequence
 from time import perf_counter
@@ -88,7 +89,10 @@ def _bare(timeouts: int, together: int) -> float:
 def _growth(size: tuple[int, int], assignments: Sequence[str]) -> float:
     """Return the memory in use after the last round over that after the tenth, when nothing is recorded."""
     tracemalloc.start()
-    used = [tracemalloc.get_traced_memory()[0] for _ in _stage(*size, assignments).rounds()]
+    used = []
+    for _ in _stage(*size, assignments).rounds():
+        gc.collect()  # a round's event queue is a cycle, and goes when the interpreter looks for such
+        used.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
     return float(np.mean(used[-5:]) / np.mean(used[7:12]))
 

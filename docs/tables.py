@@ -1,5 +1,6 @@
 """The reference tables, made from the catalogue and the column table so that they cannot be stale."""
 
+import json
 from pathlib import Path
 
 from wflsim.catalog import FAMILY_OF
@@ -10,13 +11,14 @@ ROOT = Path(__file__).parents[1]
 
 
 def write(folder: Path) -> None:
-    """Write a page of all kinds, one of all columns, and the table of the calibration as it was run last."""
+    """Write a page of all kinds, one of all columns, and what calibration and network benchmark told last."""
     folder.mkdir(exist_ok=True)
     (folder / "kinds.md").write_text("\n".join(["# Kinds", "", *_kinds()]) + "\n", encoding="utf-8")
     (folder / "columns.md").write_text(
         "\n".join(["# Columns", "", *_columns()]) + "\n", encoding="utf-8"
     )
     (folder / "calibration.md").write_text("\n".join(_calibration()) + "\n", encoding="utf-8")
+    (folder / "network.md").write_text("\n".join(_bars("network")) + "\n", encoding="utf-8")
 
 
 def _kinds() -> list[str]:
@@ -47,6 +49,16 @@ def _calibration() -> list[str]:
             for name, _, _, curve, percent, _, *db in rows
         ),
     ]
+
+
+def _bars(benchmark: str) -> list[str]:
+    """Return the claims of a committed benchmark as a table."""
+    last = (ROOT / f"benchmarks/results/{benchmark}.txt").read_text("utf-8").splitlines()[-1]
+    rows = [
+        f"| {claim} | {bar['value']:.3g} | {bar['limit']:.3g} |"
+        for claim, bar in json.loads(last)["bars"].items()
+    ]
+    return ["| measured | value | limit |", "|---|---|---|", *rows]
 
 
 def _columns() -> list[str]:

@@ -80,19 +80,20 @@ def test_the_wheel_has_everything_and_works_away_from_the_source(tmp_path):
 
 
 @pytest.mark.slow
-def test_an_outside_package_adds_a_fading_an_allocator_and_an_algorithm(tmp_path, tiny):
+def test_an_outside_package_adds_a_fading_an_allocator_an_algorithm_and_a_policy(tmp_path, tiny):
     assert "import wflsim" not in (ROOT / "tests" / "outside" / "outside.py").read_text()
     install(build(ROOT / "tests" / "outside", tmp_path), tmp_path / "site")
     scenario = tmp_path / "theirs.yaml"
     scenario.write_text(
         tiny.replace("radio:", "channel: {fading: {kind: weibull, shape: 4}}\nradio:")
-        + "  theirs: {algorithm: {kind: head_only, steps: 3}, allocator: strongest_first}\n"
+        + "  theirs: {algorithm: {kind: head_only, steps: 3}, allocator: strongest_first, policy: {kind: quorum, share: 0.5}}\n"
     )
     done = wflsim(tmp_path / "site", tmp_path, "run", scenario, "--format", "json", "--out", "out")
     assert done.returncode == 0, done.stderr
     theirs = json.loads(done.stdout)["variants"]["theirs"]
     assert theirs["status"] == "succeeded"
     assert theirs["simulated_s"] > 0
+    assert theirs["final"]["missed_deadlines"] > 0  # whom the quorum did not wait for
     listed = wflsim(tmp_path / "site", tmp_path, "list", "fading")
     assert "fading: weibull" in listed.stdout
     assert "Shape of the power; 1 is Rayleigh." in listed.stdout

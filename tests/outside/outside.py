@@ -1,4 +1,4 @@
-"""A package of somebody else's: a fading, an allocator and an algorithm for wflsim, which it does not import."""
+"""A package of somebody else's: a fading, an allocator, an algorithm and a policy for wflsim, which it does not import."""
 
 from dataclasses import dataclass
 from math import gamma
@@ -76,3 +76,33 @@ class HeadOnly:
 
     def model_for(self, state, device):
         return state
+
+
+@dataclass(frozen=True)
+class Quorum:
+    """The server closes when a share of those who can still arrive has arrived; the others are told to stop.
+
+    Attributes:
+        share: The share.
+    """
+
+    share: Annotated[float, ("above", 0.0), ("most", 1.0)] = 0.75
+
+    @property
+    def late(self):
+        return Stopped()
+
+    def closes(self, tally):
+        return tally.arrived >= self.share * (tally.arrived + tally.awaited)
+
+    def limit_s(self, deadline_s):
+        return deadline_s
+
+
+class Stopped:
+    """What becomes of the others."""
+
+    goes_on = False
+
+    def weight(self, age):
+        return np.ones(len(age))

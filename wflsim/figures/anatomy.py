@@ -23,7 +23,6 @@ ACTIVE = PHASES[:-1]
 DELIVERED = ("on_time", "late")
 CLOSE = 0.01  # of a round's length: who delivers so shortly before the end sets it
 EDGE: Mapping[str, Any] = {"edgecolor": "0.3", "linewidth": 0.3}
-HATCH = {"hatch.linewidth": 0.5}
 SMALL = 6.5
 
 
@@ -35,7 +34,7 @@ def draw(title: str, tables: Mapping[str, Mapping[str, Columns]]) -> Figure:
     rounds = [typical(tables[name]["rounds"], clients[name]) for name in names]
     limit = min(MOST_BARS, BARS // max(len(names), 1))
     bars = [max(min(len(of["device"]), limit), FEWEST_BARS, len(phases)) for _, of in rounds]
-    with as_file(files("wflsim.figures") / "paper.mplstyle") as style, context([style, HATCH]):
+    with as_file(files("wflsim.figures") / "paper.mplstyle") as style, context(style):
         figure = Figure(figsize=(7.16, 0.45 + sum(0.5 + 0.108 * count for count in bars)))
         panels = figure.subplots(
             len(names), 3, squeeze=False, width_ratios=(5, 1.6, 1.6), height_ratios=bars
