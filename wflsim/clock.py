@@ -7,7 +7,10 @@ import numpy.typing as npt
 
 NANOSECONDS = 1_000_000_000
 NEVER = int(np.iinfo(np.int64).max)
-LONGEST_NS = 2**56  # more than two years: what takes longer ends never
+LONGEST_NS = (
+    2**52
+)  # 52 days, in which seconds as floats tell every nanosecond: what takes longer ends never
+_ENDLESS_S = 1e12  # keeps products finite
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -52,13 +55,13 @@ class Instants:
 
 
 def rounded_ns(start_ns: IntArray | int, after_s: FloatArray) -> IntArray:
-    """Return instants some seconds after a start to the nearest nanosecond, ``NEVER`` beyond two years; shapes broadcast."""
-    return _possible(start_ns, np.rint(after_s * NANOSECONDS))
+    """Return instants some seconds after a start to the nearest nanosecond, ``NEVER`` beyond 52 days; shapes broadcast."""
+    return _possible(start_ns, np.rint(np.minimum(after_s, _ENDLESS_S) * NANOSECONDS))
 
 
 def ceiled_ns(start_ns: IntArray | int, after_s: FloatArray) -> IntArray:
-    """Return the first nanosecond not before instants some seconds after a start, ``NEVER`` beyond two years; shapes broadcast."""
-    return _possible(start_ns, np.ceil(after_s * NANOSECONDS))
+    """Return the first nanosecond not before instants some seconds after a start, ``NEVER`` beyond 52 days; shapes broadcast."""
+    return _possible(start_ns, np.ceil(np.minimum(after_s, _ENDLESS_S) * NANOSECONDS))
 
 
 def _possible(start_ns: IntArray | int, after_ns: FloatArray) -> IntArray:

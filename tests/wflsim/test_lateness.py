@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from wflsim.contracts import Message, Turn, Updates
+from wflsim.contracts import Late, Message, Turn, Updates
 from wflsim.errors import UserError
 from wflsim.learning.algorithms.fedalt import FedAlt
 from wflsim.learning.algorithms.fedavg import FedAvg
@@ -36,7 +36,10 @@ def test_fresh_updates_fused_one_way_or_the_other_are_the_same(algorithm):
     state, everybody = algorithm.init(TASK), np.arange(5)
     updates = algorithm.train(state, cohort_of(TASK, everybody, Batched(), 0), np.ones(5))
     weight = TASK.holdings.samples / TASK.holdings.samples.sum()
-    fused, late = algorithm.fuse(state, updates), algorithm.fuse_late(state, state, updates, weight)
+    fused, late = (
+        algorithm.fuse(state, updates),
+        algorithm.fuse_late(state, [Late(state, updates, weight)]),
+    )
     assert close(fused.shared, late.shared)
     assert close(fused.personal, late.personal)
 
@@ -47,11 +50,9 @@ def test_what_was_learnt_since_an_older_model_is_added_to_todays():
     today = replace(base, shared={name: t + 1.0 for name, t in base.shared.items()})
     sent = [{name: t + 2.0 * (k + 1) for name, t in base.shared.items()} for k in range(2)]
     updates = Updates(Turn(0, 0, STREAMS), np.arange(2), [Message(s) for s in sent], {})
-    late = algorithm.fuse_late(today, base, updates, np.array([0.25, 0.5]))
+    late = algorithm.fuse_late(today, [Late(base, updates, np.array([0.25, 0.5]))])
     expected = {name: t + 0.25 * 2.0 + 0.5 * 4.0 for name, t in today.shared.items()}
     assert close(late.shared, expected)
-    nobody = Updates(Turn(0, 0, STREAMS), np.zeros(0, np.int64), [], {})
-    assert algorithm.fuse_late(today, base, nobody, np.zeros(0)) is today
 
 
 def test_a_late_pruned_update_moves_only_what_it_kept():
@@ -59,7 +60,7 @@ def test_a_late_pruned_update_moves_only_what_it_kept():
     base = algorithm.init(TASK)
     updates = algorithm.train(base, cohort_of(TASK, np.arange(1), Batched(), 0), np.array([0.3]))
     today = replace(base, shared={name: t + 1.0 for name, t in base.shared.items()})
-    late = algorithm.fuse_late(today, base, updates, np.ones(1))
+    late = algorithm.fuse_late(today, [Late(base, updates, np.ones(1))])
     moved = torch.cat(
         [(late.shared[n] != t).flatten() for n, t in today.shared.items() if t.ndim > 1]
     )
@@ -99,9 +100,9 @@ class Watched:
         self.fused.append(updates.devices.tolist())
         return self.inner.fuse(state, updates)
 
-    def fuse_late(self, state, base, updates, weight):
-        self.late.append((updates.turn.round_, base, weight))
-        return self.inner.fuse_late(state, base, updates, weight)
+    def fuse_late(self, state, late):
+        self.late += [(group.updates.turn.round_, group.base, group.weight) for group in late]
+        return self.inner.fuse_late(state, late)
 
     def model_for(self, state, device):
         return self.inner.model_for(state, device)

@@ -199,9 +199,10 @@ def test_a_run_whose_batteries_are_empty_ends_with_an_account(tmp_path):
     path = tmp_path / "poor.yaml"
     path.write_text(text[: text.index("  kept:")])
     done = CliRunner().invoke(main, ["run", str(path), "--out", str(tmp_path / "out")])
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 1, done.output
     assert "nobody will take part any more" in done.output
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["status"] == "halted"
     for variant in manifest["variants"].values():
         assert variant["status"] == "halted"
         assert "too empty" in variant["reason"]

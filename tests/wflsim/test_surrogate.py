@@ -118,12 +118,14 @@ def test_the_surrogate_needs_no_torch():
 @pytest.fixture
 def run(tmp_path):
     """Return a run folder with two curves, evaluated after the last exchange of a round, and one that is too short."""
-    rows = {name: [] for name in ("variant", "round", "accuracy_personal", "accuracy_worst")}
+    rows = {name: [] for name in ("variant", "progress", "accuracy_personal", "accuracy_worst")}
     curves = {"first": (KNOWN[0], 30), "second": (KNOWN[1], 30), "short": (KNOWN[2], 3)}
     for name, (curve, rounds) in curves.items():
         for round_ in range(rounds):
             for value in (np.nan, curve.accuracy(round_ + 1)):
-                for column, cell in zip(rows, (name, round_, value, value / 2), strict=True):
+                for column, cell in zip(
+                    rows, (name, 0.0 if np.isnan(value) else 1.0, value, value / 2), strict=True
+                ):
                     rows[column].append(cell)
     pq.write_table(pa.table(rows), tmp_path / "rounds.parquet")
     return tmp_path
@@ -161,7 +163,10 @@ def test_fit_as_json_has_every_variant_and_its_error(run):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["{run}"], "short: accuracy must be known after at least 4 rounds, got 3"),
+        (
+            ["{run}", "--variant", "short"],
+            "short: accuracy must be known after at least 4 rounds, got 3",
+        ),
         (["{run}", "--variant", "frist"], "no variant 'frist'; did you mean 'first'"),
         (["{run}", "--column", "accuracy_globl"], "accuracy_globl"),
         (["{run}", "--column", "variant"], "no accuracy 'variant'"),
@@ -171,6 +176,15 @@ def test_fit_as_json_has_every_variant_and_its_error(run):
 def test_mistakes_are_told(run, arguments, said):
     with pytest.raises(UserError, match=said):
         told(*(argument.format(run=run) for argument in arguments))
+
+
+def test_what_cannot_be_fitted_does_not_keep_the_others_back(run):
+    done = CliRunner().invoke(command, [str(run)])
+    assert done.exit_code == 0
+    assert "short: accuracy must be known" in done.stderr
+    assert [line for line in done.stdout.splitlines() if line.startswith("# ")] != []
+    assert "# first" in done.stdout
+    assert "# short" not in done.stdout
 
 
 def test_a_broken_table_is_told(tmp_path):

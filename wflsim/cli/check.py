@@ -25,9 +25,11 @@ def command(scenario: str, assignments: tuple[str, ...], seed: int | None, form:
     """
     from wflsim.scenario.loading import load
     from wflsim.simulation.outlook import budget, outlook
+    from wflsim.simulation.preflight import refuse
     from wflsim.simulation.setting import settle
 
     loaded = load(scenario, assignments, seed)
+    refuse(loaded.scenario.world, loaded.scenario.systems)
     setting = settle(loaded.scenario.world, loaded.blaming)
     outlooks = {name: outlook(setting, system) for name, system in loaded.scenario.systems.items()}
     if form == "json":
@@ -128,9 +130,11 @@ def _links(found: "Budget") -> Any:
 def _verdict(seen: "Outlook") -> str:
     if not isfinite(seen.deadline_s):
         return "no deadline"
+    margin_s = seen.deadline_s - seen.planned_s
+    less = f", of which {margin_s:.4g} s are margin," if margin_s > 1e-9 * seen.deadline_s else ""
     if not seen.feasible:
-        return f"the deadline of {seen.deadline_s:.4g} s cannot be met: {seen.certificate.reason}"
+        return f"the deadline of {seen.deadline_s:.4g} s{less} cannot be met: {seen.certificate.reason}"
     if not seen.met:
         missed = seen.certificate.reason or "the broadcast and computing take too long"
-        return f"the deadline of {seen.deadline_s:.4g} s could be met, but this allocator misses it: {missed}"
-    return f"the deadline of {seen.deadline_s:.4g} s can be met"
+        return f"the deadline of {seen.deadline_s:.4g} s{less} could be met, but this allocator misses it: {missed}"
+    return f"the deadline of {seen.deadline_s:.4g} s{less} can be met"

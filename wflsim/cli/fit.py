@@ -29,11 +29,18 @@ PREFIX = "accuracy_"
 def command(run: Path, variants: tuple[str, ...], column: str, form: str) -> None:
     """Fit a curve to the accuracies of RUN, a run folder, and print it as a scenario's `learning`.
 
-    With it the same scenario is played without training; accuracy is then a function of the rounds played.
+    With it the same scenario is played without training; accuracy is then a function of how many rounds' worth of updates have come.
     """
-    found = {}
+    found, failed = {}, []
     for name, (rounds, accuracy) in _accuracies(run, variants, column).items():
-        found[name] = _as_data(_fitted(name, rounds, accuracy), accuracy)
+        try:
+            found[name] = _as_data(_fitted(name, rounds, accuracy), accuracy)
+        except UserError as error:
+            failed.append(str(error))
+    if failed and (variants or not found):
+        raise UserError("\n".join(failed))
+    for told in failed:
+        click.echo(told, err=True)
     if form == "json":
         click.echo(json.dumps(found, ensure_ascii=False))
         return
@@ -46,7 +53,7 @@ def command(run: Path, variants: tuple[str, ...], column: str, form: str) -> Non
 
 
 def _accuracies(run: Path, variants: tuple[str, ...], column: str) -> dict[str, tuple[Any, Any]]:
-    """Return variant → number of rounds played, and accuracy after them, of those that were asked for."""
+    """Return variant → rounds' worth of updates so far, and accuracy after them, of those that were asked for."""
     from wflsim.scenario.remedies import did_you_mean
 
     table = _table(run)
@@ -60,7 +67,9 @@ def _accuracies(run: Path, variants: tuple[str, ...], column: str) -> dict[str, 
         if name not in names:
             raise UserError(f"{run}: no variant '{name}'; {did_you_mean(name, names, 'variants')}")
     rows = {name: table["variant"] == name for name in variants or names}
-    return {name: (table["round"][here] + 1, table[column][here]) for name, here in rows.items()}
+    return {
+        name: (table["progress"][here].cumsum(), table[column][here]) for name, here in rows.items()
+    }
 
 
 def _table(run: Path) -> dict[str, Any]:

@@ -38,11 +38,13 @@ def command(
     Exit code 0: the run succeeded; 2: a mistake that you can mend; 1: anything else.
     """
     from wflsim.scenario.loading import load
+    from wflsim.simulation.preflight import refuse
     from wflsim.simulation.setting import settle
 
     loaded = load(scenario, assignments, seed)
+    refuse(loaded.scenario.world, loaded.scenario.systems)
     setting = settle(loaded.scenario.world, loaded.blaming)
-    from wflsim.records.folder import finite, new_folder
+    from wflsim.records.folder import new_folder
     from wflsim.simulation.run import Run
 
     run = Run(loaded, setting, new_folder(out, loaded.scenario.world.name), partial(_draw, trace))
@@ -53,6 +55,13 @@ def command(
         raise click.ClickException(
             f"interrupted; what was played so far is in {run.folder.path}"
         ) from None
+    _tell(run, form, quiet)
+
+
+def _tell(run: Any, form: str, quiet: bool) -> None:
+    """Print what came out; a run of which nothing is left to play is no success."""
+    from wflsim.records.folder import finite
+
     if form == "json":
         click.echo(json.dumps(finite(run.account()), ensure_ascii=False))
     elif not quiet:
@@ -61,6 +70,8 @@ def command(
         summary_table(run)
         for what, path in run.made.items():
             click.echo(f"{what}: {path}")
+    if all(variant.reason for variant in run.variants.values()):
+        raise click.ClickException("every variant ended early; the manifest says why")
 
 
 def _progress(loaded: Any) -> Any:

@@ -43,11 +43,11 @@ def summary_table(run: "Run") -> None:
     for name, final in finals.items():
         account = run.variants[name].account(final)
         reached = "never" if isnan(final.target_s) else f"{final.target_s:.3f}"
-        reached = UNKNOWN if isnan(target) else reached
+        reached = UNKNOWN if isnan(final.accuracy_personal) else reached
         made.add_row(
             name, _share(final.accuracy_personal), _share(final.accuracy_worst), _share(final.accuracy_global), reached,
             f"{account['simulated_s']:.3f}", f"{account['energy_j']:.3f}", f"{final.up_bits / 1e6:.1f}",
-            f"{final.keep_mean:.2f}", str(final.missed_deadlines),
+            UNKNOWN if isnan(final.keep_mean) else f"{final.keep_mean:.2f}", str(final.missed_deadlines),
         )  # fmt: skip
     show(made)
     for name, variant in run.variants.items():

@@ -78,8 +78,12 @@ class Exchange:
     purpose: str = "train"
 
     def sent_bits(self, keep: FloatArray) -> FloatArray:
-        """Return the size of each message at shares in whole units, a whole number of bits, shape (K,)."""
-        return np.rint(self.up_bits.at(keep))
+        """Return the size of each message at shares in whole units, a whole number of bits, shape (K,).
+
+        Where shares are not whole numbers of units, it is rounded down: half a bit more would arrive after the deadline.
+        """
+        bits = self.up_bits.at(keep)
+        return np.rint(bits) if self.units else np.floor(bits * (1 + 1e-12))
 
     def whole_units(self, keep: FloatArray) -> FloatArray:
         """Return the largest shares not above ``keep`` that are whole numbers of units, at least one, shape (K,).

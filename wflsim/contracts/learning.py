@@ -171,19 +171,27 @@ class Algorithm(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Late:
+    """Updates of devices that began together, some time ago or just now.
+
+    Attributes:
+        base: The state that they began with.
+        updates: What they bring.
+        weight: How much each counts; those of all updates of a round add up to at most one, shape (K,).
+    """
+
+    base: State
+    updates: Updates
+    weight: FloatArray
+
+
 @runtime_checkable
 class Patient(Protocol):
     """An algorithm that can take in updates of devices that began with an older state."""
 
-    def fuse_late(self, state: State, base: State, updates: Updates, weight: FloatArray) -> State:
-        """Return the state after updates that began from ``base``.
-
-        Args:
-            state: The server's state now.
-            base: The state that the devices began with; the same as ``state`` for fresh ones.
-            updates: What they bring.
-            weight: How much each counts; the weights of all updates of a round add up to at most one, shape (K,).
-        """
+    def fuse_late(self, state: State, late: Sequence[Late]) -> State:
+        """Return the state after updates that began from several states, the server's own of today among them."""
         ...
 
 

@@ -34,3 +34,24 @@ def masked_mean(
         )
         for name in before
     }
+
+
+def masked_mean_step(
+    late: Sequence[tuple[Mapping[str, torch.Tensor], Sequence[Message], FloatArray]],
+) -> dict[str, torch.Tensor]:
+    """Return Σ ω_k m_k (u_k − base_k) / Σ ω_k m_k over all updates, and zero where nobody kept a coordinate.
+
+    Args:
+        late: Groups of updates: the tensors that they began with, what arrived, weight ω of each message.
+    """
+    first = late[0][0]
+    shapes = {name: tensor.shape for name, tensor in first.items()}
+    total = {name: torch.zeros_like(tensor) for name, tensor in first.items()}
+    weight = {name: torch.zeros_like(tensor) for name, tensor in first.items()}
+    for base, messages, weights in late:
+        for message, share in zip(messages, weights.tolist(), strict=True):
+            params, masks = unpack(message, shapes)
+            for name in first:
+                total[name] += share * (params[name] - masks[name] * base[name])
+                weight[name] += share * masks[name]
+    return {name: total[name] / weight[name].clamp(min=1e-30) for name in first}

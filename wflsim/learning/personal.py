@@ -1,13 +1,14 @@
 """The state of methods that split a model: one shared part at the server, a personal part on every device."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 
-from wflsim.contracts import FloatArray, IntArray, Updates
+from wflsim.contracts import IntArray, Late, Updates
 from wflsim.learning.anatomy import Split
 from wflsim.learning.cohort import Cohort, Params
-from wflsim.learning.fusion import masked_mean
+from wflsim.learning.fusion import masked_mean, masked_mean_step
 from wflsim.learning.task import Task
 
 
@@ -39,31 +40,24 @@ class SplitState:
             return self
         share = self.samples[updates.devices] / self.samples[updates.devices].sum()
         shared = masked_mean(self.shared, updates.messages, share)
-        return replace(self, shared=shared, personal=self._personal(updates))
+        return replace(self, shared=shared, personal=_brought(self.personal, updates))
 
-    def fused_late(self, base: "SplitState", updates: Updates, weight: FloatArray) -> "SplitState":
-        """Return the state after updates that began from an older one: x + Σ w_k (u_k − x_base), where weights were kept.
+    def fused_late(self, late: Sequence[Late]) -> "SplitState":
+        """Return the state after updates that began from several states: x + (Σ w) Σ w m (u − base) / Σ w m.
 
         What a device learnt since it began is added to the server's model of today, as in buffered asynchronous
-        learning (arXiv 2106.06639 [S]); with everybody fresh and Σ w_k = 1 it is the mean.
+        learning (arXiv 2106.06639 [S]); m is one where it kept a weight. With everybody fresh it is the masked mean, with
+        everything kept x + Σ w (u − base).
         """
-        if not len(updates.devices):
-            return self
-        whole = float(weight.sum())
-        mean = masked_mean(base.shared, updates.messages, weight / whole)
-        shared = {
-            name: tensor + whole * (mean[name] - base.shared[name])
-            for name, tensor in self.shared.items()
-        }
-        return replace(self, shared=shared, personal=self._personal(updates))
-
-    def _personal(self, updates: Updates) -> dict[str, torch.Tensor]:
-        """Return the personal parts after those who took part have brought theirs."""
-        rows, private = torch.from_numpy(updates.devices), updates.private or {}
-        return {
-            name: tensor.index_copy(0, rows, private[name])
-            for name, tensor in self.personal.items()
-        }
+        whole = sum(float(group.weight.sum()) for group in late)
+        steps = masked_mean_step(
+            [(group.base.shared, group.updates.messages, group.weight) for group in late]
+        )
+        shared = {name: tensor + whole * steps[name] for name, tensor in self.shared.items()}
+        personal = self.personal
+        for group in late:
+            personal = _brought(personal, group.updates)
+        return replace(self, shared=shared, personal=personal)
 
     def model_for(self, device: int | None) -> dict[str, torch.Tensor]:
         """Return the parameters of a device's model, or of the global one.
@@ -77,6 +71,12 @@ class SplitState:
                 **{name: tensor.mean(0) for name, tensor in self.personal.items()},
             }
         return {**self.shared, **{name: tensor[device] for name, tensor in self.personal.items()}}
+
+
+def _brought(personal: Params, updates: Updates) -> dict[str, torch.Tensor]:
+    """Return the personal parts after those who took part have brought theirs."""
+    rows, private = torch.from_numpy(updates.devices), updates.private or {}
+    return {name: tensor.index_copy(0, rows, private[name]) for name, tensor in personal.items()}
 
 
 def initial_state(task: Task, personal: Split) -> SplitState:

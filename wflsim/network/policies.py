@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass, field
 from math import inf
+from typing import Annotated
 
 import numpy as np
 
-from channel_models.units import Count, Positive
+from channel_models.units import Count
 from wflsim.contracts import Backhaul, FloatArray, IntArray, Lateness, Tally
 from wflsim.network.backhaul import Wired
 from wflsim.network.lateness import Aged, Dropped
+
+Length = Annotated[float, ("least", 1e-6), ("most", 4e6)]
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class Buffered:
     """Buffered asynchronous: whenever a number of updates has come, the server takes them in and starts idle devices anew.
 
     The others go on with the model that they have. One update is asynchronous learning without a buffer. `invited` says
-    how many devices are at work at once. A deadline is of no account.
+    how many devices are at work at once. It needs no deadline; one that is set is planned for, and ends no round.
 
     Attributes:
         size: Updates that the buffer holds.
@@ -111,7 +114,7 @@ class Period:
         late: What becomes of updates that are not there by then.
     """
 
-    period_s: Positive
+    period_s: Length
     late: Lateness = field(default_factory=Aged)
 
     def closes(self, tally: Tally) -> bool:
@@ -140,7 +143,7 @@ class Tiers:
         asynchronous learning as limits [V]; the rule of assignment is our reconstruction [X].
     """
 
-    period_s: Positive
+    period_s: Length
     tiers: Count = 4
     late: Lateness = field(default_factory=Dropped)
 

@@ -6,13 +6,14 @@ tie needs to be broken: whoever arrives at the deadline is on time, and whoever 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import inf
 from typing import Any
 
 import numpy as np
 import simpy
 
-from wflsim.clock import NANOSECONDS, NEVER, ceiled_ns
+from wflsim.clock import NANOSECONDS, NEVER, ceiled_ns, rounded_ns
 from wflsim.contracts import BoolArray, IntArray, Policy, Relaying, Tally
 from wflsim.errors import UserError
 from wflsim.network.launch import Network
@@ -24,13 +25,20 @@ SETTLED, ASKED, EXPIRED = range(3)
 class _Game:
     """The moving parts of a round: the event queue, the updates, and what the policy is told."""
 
-    def __init__(self, now_ns: int, flights: Flights, network: Network, limit_ns: int) -> None:
+    def __init__(
+        self, now_ns: int, flights: Flights, network: Network, round_: int, limit_ns: int
+    ) -> None:
         self.env = simpy.Environment(initial_time=now_ns)
         self.flights, self.network = flights, network
         self.log: list[tuple[int, int, int]] = []
-        self.tally = Tally(awaited=int((flights.final_ns > now_ns).sum()))
+        # What came while the server was busy with the round before is there; what takes no time comes now.
+        ahead = (flights.final_ns > now_ns) | (
+            (flights.final_ns == now_ns) & (flights.round_ == round_)
+        )
+        there = ~ahead & (flights.fate == Outcome.ON_TIME)
+        self.tally = Tally(awaited=int(ahead.sum()), arrived=int(there.sum()))
         self.asking: dict[int, list[int]] = {}
-        self._await(np.flatnonzero((flights.final_ns > now_ns) & (flights.final_ns < NEVER)))
+        self._await(np.flatnonzero(ahead & (flights.final_ns < NEVER)))
         self._enlist(np.flatnonzero(flights.occasion_ns < NEVER))
         if limit_ns < NEVER:
             self._at(limit_ns, self._expire, limit_ns)
@@ -47,6 +55,11 @@ class _Game:
             while self.env.peek() == instant:
                 self.env.step()
         return int(self.env.now)
+
+    def play_on(self, until_ns: int) -> None:
+        """Handle the events until the server is done with what it has taken in."""
+        while self.env.peek() <= until_ns:
+            self.env.step()
 
     def _at(self, instant_ns: int, action: Callable[[Any], None], value: object) -> None:
         self.env.timeout(instant_ns - self.env.now, value).callbacks.append(action)
@@ -85,7 +98,10 @@ class _Game:
         flights, access = self.flights, self.network.procedures.access
         rows: IntArray = np.array(self.asking.pop(occasion_ns), dtype=np.int64)
         self.log.append((occasion_ns, ASKED, len(rows)))
-        heard = access.heard(flights.preamble[rows, flights.tries[rows]])
+        preamble, cell = flights.preamble[rows, flights.tries[rows]], flights.plan.cell[rows]
+        heard = np.zeros(len(rows), dtype=np.bool_)
+        for one in np.unique(cell):
+            heard[cell == one] = access.heard(preamble[cell == one])
         self.network.answer(flights, rows, heard, occasion_ns)
         self._await(rows[flights.final_ns[rows] < NEVER])
         self._enlist(rows[flights.occasion_ns[rows] < NEVER])
@@ -111,38 +127,52 @@ def play(
         limit_s: Seconds after which its time is up; infinite for never.
     """
     flights = flights.own()
-    game = _Game(now_ns, flights, network, ceiled_ns(now_ns, np.array([limit_s]))[0])
+    limit_ns = int(ceiled_ns(now_ns, np.array(limit_s)))
+    game = _Game(now_ns, flights, network, round_, limit_ns)
     close_ns = game.run(policy)
     goes_on = _going_on(flights, policy, round_, close_ns)
-    settled = flights.only(~goes_on)
-    power_w = network.power_w(settled)
-    end_ns = _end_ns(settled, now_ns, close_ns, policy)
+    end_ns = _end_ns(flights, goes_on, (now_ns, close_ns), policy)
     end_ns += round(network.procedures.aggregation_s * NANOSECONDS)
-    log = np.array(game.log, dtype=np.int64).reshape(-1, 3)
-    timeline = account(settled, (now_ns, close_ns, end_ns), power_w, log)
+    game.play_on(end_ns)
+    settled, log = flights.only(~goes_on), np.array(game.log, dtype=np.int64).reshape(-1, 3)
+    timeline = account(settled, (now_ns, close_ns, end_ns), network.power_w(settled), log)
     return timeline, flights.only(goes_on)
 
 
 def stop(now_ns: int, flights: Flights, network: Network) -> Timeline:
     """Return the time line of updates that are under way when the run ends."""
     log = np.zeros((0, 3), dtype=np.int64)
+    there = flights.fate == Outcome.ON_TIME  # and nobody will take it in
+    flights = replace(flights, fate=np.where(there, Outcome.UNFINISHED, flights.fate))
     instants_ns = (now_ns, now_ns, now_ns)
     return account(flights, instants_ns, network.power_w(flights), log, Outcome.UNFINISHED)
 
 
 def _going_on(flights: Flights, policy: Policy, round_: int, close_ns: int) -> BoolArray:
-    """Return which updates are not settled: under way with leave to go on, or there before their time."""
+    """Return which updates are not settled: under way with leave to go on, or there before their time.
+
+    Who has no grant would be under way for ever, and does not go on.
+    """
     done, due = flights.final_ns <= close_ns, flights.due <= round_
     early = done & (flights.fate == Outcome.ON_TIME) & ~due
-    return np.asarray(early | (~done & (~due | policy.late.goes_on)))
+    hopeless = (flights.final_ns == NEVER) & (flights.occasion_ns == NEVER)
+    return np.asarray(early | (~done & ~hopeless & (~due | policy.late.goes_on)))
 
 
-def _end_ns(settled: Flights, now_ns: int, close_ns: int, policy: Policy) -> int:
+def _end_ns(
+    flights: Flights, goes_on: BoolArray, instants_ns: tuple[int, int], policy: Policy
+) -> int:
     """Return when the server has everything: at the close, or when the last cell has relayed what it gathered."""
+    now_ns, close_ns = instants_ns
     if not isinstance(policy, Relaying):
         return close_ns
-    done = settled.final_ns <= close_ns
-    came_s = (np.minimum(settled.final_ns, close_ns) - now_ns) / NANOSECONDS
-    bits = np.where(done & (settled.fate == Outcome.ON_TIME), settled.plan.bits, 0.0)
-    relayed_s = policy.relayed_s(settled.plan.cell, came_s, bits)
-    return max(close_ns, now_ns + round(relayed_s * NANOSECONDS))
+    came_s = (np.clip(flights.final_ns, now_ns, close_ns) - now_ns) / NANOSECONDS
+    there = (flights.final_ns <= close_ns) & (flights.fate == Outcome.ON_TIME) & ~goes_on
+    bits = np.where(there, flights.plan.bits, 0.0)
+    relayed_s = policy.relayed_s(flights.plan.cell, came_s, bits)
+    there_ns = int(rounded_ns(now_ns, np.array(relayed_s)))
+    if there_ns == NEVER:
+        raise UserError(
+            f"policy.backhaul: a message takes {relayed_s:.3g} s to the cloud; give a faster backhaul"
+        )
+    return max(close_ns, there_ns)

@@ -71,6 +71,10 @@ class Plan:
     held: npt.NDArray[np.str_]
     together: bool = True
 
+    def only(self, rows: BoolArray | IntArray) -> "Plan":
+        """Return the plan of some of the devices."""
+        return _mapped(lambda column: column[rows], self)
+
 
 Table = TypeVar("Table", Plan, "Flights")
 
@@ -125,6 +129,8 @@ class Flights:
 
     def and_also(self, others: "Flights") -> "Flights":
         """Return these updates and others after them."""
+        if not (len(self) and len(others)):
+            return others if len(others) else self
         return _mapped(lambda *columns: np.concatenate(columns), self, others)
 
     def own(self) -> "Flights":

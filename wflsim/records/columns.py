@@ -64,6 +64,12 @@ ROUNDS = (
     Column("left", "", "int64", "Devices that left their cell before their update was there."),
     Column("unfinished", "", "int64", "Updates under way when the run ended."),
     Column("stale", "", "int64", "Updates taken that began in an earlier round."),
+    Column(
+        "progress",
+        "",
+        "float64",
+        "Mean weight of the updates taken, by their ages and samples; 0 if none came.",
+    ),
     Column("under_way", "", "int64", "Updates that go on beyond the exchange."),
     Column("keep_mean", "", "float64", "Mean kept share of the prunable weights."),
     Column(

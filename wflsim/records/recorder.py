@@ -38,7 +38,7 @@ class Recorder:
         """Append a round."""
         for game in report.played:
             key = {"variant": self.variant, "round": report.round_, "exchange": game.purpose}
-            last = game is report.played[-1]
+            last = game is report.last
             self.rows["rounds"].append({**key, **_round(game), **_scores(report, last)})
             accuracy = (
                 report.scores.personal[game.timeline.device] if report.scores and last else np.nan
@@ -100,6 +100,7 @@ def _round(game: Played) -> dict[str, Any]:
         "lost_bits": float(plan.bits[~taken].sum()),
         **{outcome.name.lower(): int(counts[outcome]) for outcome in Outcome},
         "stale": int((taken & (game.age > 0)).sum()),
+        "progress": game.progress,
         "under_way": game.under_way,
         "events": timeline.events,
         **_agreed(game),

@@ -11,6 +11,9 @@ from wflsim.clock import NANOSECONDS
 from wflsim.contracts import Exchange, FloatArray, Scores
 from wflsim.network.timeline import Plan, Timeline
 
+STOP = "stop"
+"""Purpose of the entry that tells what was under way when the run ended."""
+
 
 class Agreement(Protocol):
     """What devices that began together had agreed on."""
@@ -48,6 +51,7 @@ class Played:
         timeline: What happened to the updates that were settled in it.
         charge_j: What was left in the batteries of their devices afterwards, shape (S,).
         under_way: Number of updates that went on beyond it.
+        progress: Mean weight of the updates taken, by their ages and samples; 0 if none came.
     """
 
     purpose: str
@@ -57,6 +61,7 @@ class Played:
     timeline: Timeline
     charge_j: FloatArray
     under_way: int
+    progress: float = 0.0
 
     @property
     def participants(self) -> int:
@@ -86,6 +91,11 @@ class Report:
     played: tuple[Played, ...]
     scores: "Scores | None"
     state: Any
+
+    @property
+    def last(self) -> Played:
+        """The last exchange; what was under way when the run ended comes after it."""
+        return [game for game in self.played if game.purpose != STOP][-1]
 
     @property
     def end_s(self) -> float:

@@ -44,7 +44,13 @@ def constrained(hint: Any) -> Any:
         }
         rules = [Field(**bounds)] if bounds else []
         rules += [AfterValidator(_rising)] if RISING in args[1:] else []
-        return Annotated[(constrained(args[0]), *rules)] if rules else constrained(args[0])
+        # Bounds of whole numbers stand before their validator, or the schema does not know them.
+        inner = (
+            (int, *rules, BeforeValidator(_whole))
+            if args[0] is int
+            else (constrained(args[0]), *rules)
+        )
+        return Annotated[inner] if len(inner) > 1 else inner[0]
     if origin in (Union, UnionType):
         return reduce(or_, map(constrained, args))
     if origin in (tuple, list):

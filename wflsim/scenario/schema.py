@@ -9,7 +9,7 @@ from channel_models.channel import Channel
 from channel_models.layouts.placements import Placement, Ring
 from channel_models.rates.estimation import Estimation, Perfect
 from channel_models.rates.links import Link, Shannon
-from channel_models.units import Count, Decibel, NonNegative, Positive, noise_w_per_hz
+from channel_models.units import Count, Decibel, Positive, noise_w_per_hz
 from optimizers.allocator import Allocator
 from wflsim.catalog import component
 from wflsim.contracts import (
@@ -39,6 +39,7 @@ NAME_SAYS = (
 )
 Name = Annotated[str, ("pattern", f"^{NAME}$"), ("saying", NAME_SAYS)]
 Range = Annotated[tuple[Positive, Positive], ("order", "rising")]
+Pause = Annotated[float, ("least", 0.0), ("most", 1e7)]
 PowerRange = Annotated[tuple[Decibel, Decibel], ("order", "rising")]
 
 
@@ -143,8 +144,8 @@ class Procedures:
     grant: Grant = chosen("grant", "ideal")
     background: Background = chosen("background", "none")
     uplink: Uplink = chosen("uplink", "ideal")
-    aggregation_s: NonNegative = 0.0
-    margin_s: NonNegative = 0.0
+    aggregation_s: Pause = 0.0
+    margin_s: Pause = 0.0
 
 
 @dataclass(frozen=True)

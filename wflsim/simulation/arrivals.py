@@ -66,6 +66,13 @@ def arrivals(
     return found
 
 
+def worth(arrivals: Sequence[Arrivals], samples: IntArray) -> float:
+    """Return the mean weight of what came, by samples: 1 for a round of fresh updates, 0 where nothing came."""
+    weight = sum(float(group.weight @ samples[group.device]) for group in arrivals)
+    whole = sum(int(samples[group.device].sum()) for group in arrivals)
+    return weight / whole if whole else 0.0
+
+
 class Learner(Protocol):
     """What becomes of the updates that arrive."""
 
@@ -120,9 +127,7 @@ class Onlookers:
 
     def learn(self, state: "Progress", arrivals: Sequence[Arrivals]) -> "Progress":
         """Return the progress: a round in which anything came is worth the mean weight of what came, by samples."""
-        worth = sum(float(group.weight @ self.samples[group.device]) for group in arrivals)
-        whole = sum(int(self.samples[group.device].sum()) for group in arrivals)
-        return Progress(state.rounds + worth / whole) if whole else state
+        return Progress(state.rounds + worth(arrivals, self.samples))
 
     def scores(self, state: "Progress") -> Scores | None:
         """Return one accuracy for all devices."""

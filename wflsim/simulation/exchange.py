@@ -126,9 +126,12 @@ def agreed(
     if free_hz < max(_ANY_BAND * radio.bandwidth_hz, ground.system.procedures.uplink.block_hz):
         return None
     sharers = min(len(exchange.participants), ground.system.invited or len(exchange.participants))
-    exchange = exchange.only(_invited(ground, exchange, turn, before))
-    if not len(exchange.participants):
+    who, busy = exchange.participants, before.flights.plan.device
+    ready = np.flatnonzero(before.life.ready()[who] & ~np.isin(who, busy))
+    ready = ready[site.invited(who[ready], len(busy), free_hz, turn)]
+    if not len(ready):
         return None
+    exchange = exchange.only(ready)
     rounds = site.rounds(exchange, sensed, sharers, before.now_ns)
     begins = np.flatnonzero(turn.round_ % rounds == 0)
     if not len(begins):
@@ -138,18 +141,10 @@ def agreed(
         exchange.only(begins), sensed, window, lambda: turn.draw("allocator")
     )
     plan = plan_of(ground, posed, allocation, turn, before)
+    if np.isinf(ground.system.policy.limit_s(posed.deadline_s)) and np.isfinite(posed.deadline_s):
+        # The allocator has left out who cannot meet the deadline; a server without a limit would wait for them for ever.
+        plan = plan.only((plan.bits == 0.0) | (plan.rate_bps > 0.0))
     return Agreement(posed.exchange, posed, allocation, plan)
-
-
-def _invited(ground: Ground, exchange: Exchange, turn: Turn, before: Instant) -> IntArray:
-    """Return the rows of the participants that are asked to begin: reachable, idle, and not more than may be at work."""
-    who, busy = exchange.participants, before.flights.plan.device
-    ready = np.flatnonzero(before.life.ready()[who] & ~np.isin(who, busy))
-    if ground.system.invited is None:
-        return ready
-    luck = turn.streams.stream("invitation", turn.round_).random(len(ground.serving))[who[ready]]
-    room = max(ground.system.invited - len(busy), 0)
-    return np.sort(ready[np.argsort(luck, kind="stable")[:room]])
 
 
 def plan_of(
@@ -191,7 +186,8 @@ def plan_of(
 def _trained(ground: Ground, began: Beginning, plan: Plan) -> tuple[Beginning, Plan]:
     """Return a plan with the bits of messages that are known only after training, and the messages."""
     algorithm = ground.system.algorithm
-    if not (isinstance(algorithm, TrainsFirst) and algorithm.trains_first):
+    first = isinstance(algorithm, TrainsFirst) and algorithm.trains_first
+    if not (first and ground.system.learning.trains):
         return began, plan
     updates = ground.learner.train(began, plan.device, plan.keep)
     bits = np.array([float(message.bits) for message in updates.messages])

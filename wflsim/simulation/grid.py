@@ -28,13 +28,21 @@ def on_grid(problem: RoundProblem, allocation: Allocation, block_hz: float) -> A
 
 
 def whole_blocks(share: FloatArray, total: int) -> IntArray:
-    """Return whole numbers of blocks near to some shares, by the largest remainders, their sum not above the total.
+    """Return whole numbers of blocks near to some shares, their sum not above the total: one each before anybody's second.
 
-    >>> whole_blocks(np.array([1.6, 2.7, 0.7]), 5).tolist()
-    [1, 3, 1]
+    Blocks that are missing are taken from those who are furthest above their share, those that are left are given to those
+    who are furthest below; among equals to those of lower index. Who asks for nothing gets nothing.
+
+    >>> whole_blocks(np.array([1.6, 2.7, 0.7]), 5).tolist(), whole_blocks(np.array([1.9, 0.1, 0.0]), 2).tolist()
+    ([1, 3, 1], [1, 1, 0])
     """
-    least = np.floor(share * (1 + 1e-12)).astype(np.int64)
-    left = max(min(total, int(np.rint(share.sum()))) - int(least.sum()), 0)
-    order = np.argsort(least - share, kind="stable")
-    least[order[:left]] += 1
-    return least
+    blocks = np.where(share > 0.0, np.maximum(np.floor(share * (1 + 1e-12)), 1), 0).astype(np.int64)
+    total = max(min(total, int(np.rint(share.sum()))), min(total, int((share > 0.0).sum())))
+    while (spare := total - int(blocks.sum())) < 0:
+        above = np.where(blocks > 1, blocks - share, -np.inf)
+        if not np.isfinite(above).any():  # more devices than blocks
+            break
+        blocks[np.argmax(above)] -= 1
+    missing = np.where(share > 0.0, blocks - share, np.inf)
+    blocks[np.argsort(missing, kind="stable")[: max(spare, 0)]] += 1
+    return blocks

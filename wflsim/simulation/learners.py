@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from wflsim.contracts import Algorithm, Engine, FloatArray, Patient, Scores, Updates
+from wflsim.contracts import Algorithm, Engine, FloatArray, IntArray, Late, Patient, Scores, Updates
 from wflsim.errors import UserError
 from wflsim.learning.cohort import Cohort
 from wflsim.learning.engines import host_threads
@@ -63,10 +63,11 @@ class Trainees:
             )
         samples = self.task.holdings.samples
         total = sum(int(samples[group.device].sum()) for group, _ in brought)
-        for group, updates in brought:
-            weight = group.weight * samples[group.device] / total
-            state = self.algorithm.fuse_late(state, group.began.state, updates, weight)
-        return state
+        late = [
+            Late(group.began.state, updates, group.weight * samples[group.device] / total)
+            for group, updates in brought
+        ]
+        return self.algorithm.fuse_late(state, late)
 
     def scores(self, state: Any) -> Scores:
         """Return the accuracies of a state."""
@@ -81,7 +82,7 @@ class Trainees:
         if updates is None:
             updates = self.train(group.began, group.device, group.keep)
         else:
-            updates = updates.only(np.flatnonzero(np.isin(updates.devices, group.device)))
+            updates = updates.only(_places(group.device, updates.devices))
         _examine(updates, group)
         return updates
 
@@ -90,6 +91,12 @@ def trainees(setting: Setting, system: System) -> Trainees:
     """Return the devices of a setting, ready to train; data and initial weights depend on the world alone."""
     task = make_task(setting.world.task, setting.holdings, setting.streams)
     return Trainees(system.algorithm, task, setting.world.engine)
+
+
+def _places(wanted: IntArray, among: IntArray) -> IntArray:
+    """Return where some devices stand among others, in the order in which they are wanted."""
+    order = np.argsort(among)
+    return np.asarray(order[np.searchsorted(among[order], wanted)])
 
 
 def _examine(updates: Updates, group: Arrivals) -> None:

@@ -14,10 +14,10 @@ from wflsim.errors import UserError
 from wflsim.network.launch import Network
 from wflsim.network.round import stop
 from wflsim.network.timeline import Flights
-from wflsim.records.report import Played, Report
+from wflsim.records.report import STOP, Played, Report
 from wflsim.scenario.schema import System
 from wflsim.simulation.air import Sensed, sense
-from wflsim.simulation.arrivals import Beginning, Learner, Onlookers, arrivals
+from wflsim.simulation.arrivals import Beginning, Learner, Onlookers, arrivals, worth
 from wflsim.simulation.exchange import Ground, Instant, played
 from wflsim.simulation.setting import Setting
 from wflsim.world.life import Life
@@ -151,6 +151,7 @@ class Stage:
         began = {**scene.began, turn.round_: beginning}
         found = arrivals(game.timeline, turn.round_, began, self.system.policy.late)
         state = self.learner.learn(scene.state, found)
+        game = replace(game, progress=worth(found, self.setting.holdings.samples))
         under_way = set(after.flights.round_.tolist())
         scene = replace(
             scene,
@@ -166,7 +167,7 @@ class Stage:
         """Return what was under way when the last round was over."""
         timeline = stop(scene.now_ns, scene.flights, self._network(0))
         charge_j = scene.life.charge.charge_j[timeline.device] - timeline.phase_j.sum(axis=1)
-        return Played("stop", self.system.rounds - 1, np.inf, None, timeline, charge_j, 0)
+        return Played(STOP, self.system.rounds - 1, np.inf, None, timeline, charge_j, 0)
 
     def _network(self, step: int) -> Network:
         streams, devices = self.setting.streams, self.setting.devices

@@ -9,11 +9,11 @@ import numpy as np
 from channel_models.channel import Links
 from channel_models.units import linear_to_db, watt_to_dbm
 from optimizers.certificate import Certificate
-from wflsim.contracts import FloatArray, Turn
+from wflsim.contracts import FloatArray, Relaying, Tally, Turn
 from wflsim.errors import UserError
 from wflsim.scenario.schema import System
 from wflsim.simulation.air import Sensed, sense
-from wflsim.simulation.posing import Site, Window, finishes_s, rates_of
+from wflsim.simulation.posing import Posed, Site, Window, finishes_s, rates_of
 from wflsim.simulation.setting import Setting
 
 DRAWS = 64
@@ -55,18 +55,22 @@ class Outlook:
 
     Attributes:
         deadline_s: Length that it may have; infinite without a deadline.
+        planned_s: Length that a plan may have, the margin taken off.
         dense_s: Least length with nothing pruned.
         sparsest_s: Least length with all pruned that may be.
-        length_s: Length under the variant's allocator.
+        length_s: Length under the variant's allocator and policy, if nothing unplanned happens.
+        late: Number of devices that come too late in the plan already.
         keep: Kept shares, shape (K,).
         binding: What holds the devices, with the number of devices.
         certificate: The allocation's certificate.
     """
 
     deadline_s: float
+    planned_s: float
     dense_s: float
     sparsest_s: float
     length_s: float
+    late: int
     keep: FloatArray
     binding: Mapping[str, int]
     certificate: Certificate
@@ -74,12 +78,12 @@ class Outlook:
     @property
     def feasible(self) -> bool:
         """Whether some allocation meets the deadline."""
-        return self.sparsest_s <= self.deadline_s * (1 + 1e-9)
+        return self.sparsest_s <= self.planned_s * (1 + 1e-9)
 
     @property
     def met(self) -> bool:
         """Whether the variant's own allocation meets the deadline."""
-        return self.length_s <= self.deadline_s * (1 + 1e-9)
+        return not self.late
 
 
 def draws(setting: Setting) -> list[Sensed]:
@@ -136,20 +140,44 @@ def outlook(setting: Setting, system: System) -> Outlook:
         raise UserError("the algorithm plans no exchange; plan at least one")
     site = Site(setting.devices, setting.world.radio, system)
     sensed, band_hz = mean_links(setting, draws(setting)), setting.world.radio.bandwidth_hz
-    rounds = site.rounds(exchange, sensed, len(exchange.participants))
+    asked = site.invited(exchange.participants, 0, band_hz, turn)
+    exchange, sharers = exchange.only(asked), min(len(exchange.participants), len(asked))
+    rounds = site.rounds(exchange, sensed, sharers)
     posed, allocation = site.agree(
         exchange, sensed, Window(band_hz, rounds), lambda: turn.draw("allocator")
     )
-    keep = posed.exchange.whole_units(allocation.keep)
+    keep = exchange.whole_units(allocation.keep)
     finish_s = finishes_s(posed.problem, keep, rates_of(posed, allocation))
-    late = finish_s > posed.due_s * (1 + 1e-9)
+    late = finish_s > posed.planned_s * (1 + 1e-9)
     held = zip(late, allocation.certificate.held, strict=True)
     return Outlook(
         deadline_s=float(np.max(posed.due_s)),
+        planned_s=float(np.max(posed.planned_s)),
         dense_s=posed.dense_s,
         sparsest_s=posed.sparsest_s,
-        length_s=float(np.max(finish_s)),
+        length_s=_length_s(setting, system, posed, finish_s),
+        late=int(np.count_nonzero(late)),
         keep=keep,
         binding=Counter(TOO_LATE if missed else BINDING[active] for missed, active in held),
         certificate=allocation.certificate,
     )
+
+
+def _length_s(setting: Setting, system: System, posed: Posed, finish_s: FloatArray) -> float:
+    """Return when the server is done with a first round in which the updates come as planned."""
+    policy, who = system.policy, posed.exchange.participants
+    limit_s = policy.limit_s(posed.deadline_s)
+    tally, close_s = Tally(awaited=len(who)), 0.0
+    for came_s in np.sort(finish_s):
+        if policy.closes(tally) or came_s > limit_s:
+            break
+        tally.awaited, tally.arrived, close_s = tally.awaited - 1, tally.arrived + 1, float(came_s)
+    if not policy.closes(tally):
+        close_s = limit_s
+    if isinstance(policy, Relaying):
+        bits = np.where(
+            finish_s <= close_s, posed.exchange.up_bits.at(posed.exchange.keep_max), 0.0
+        )
+        came_s = np.minimum(finish_s, close_s)
+        close_s = max(close_s, policy.relayed_s(setting.channel.serving[who], came_s, bits))
+    return close_s + system.procedures.aggregation_s

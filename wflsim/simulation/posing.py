@@ -11,7 +11,7 @@ from optimizers.certificate import Allocation
 from optimizers.least_latency import least_latency
 from optimizers.problem import RoundProblem
 from wflsim.clock import Instants
-from wflsim.contracts import Exchange, FloatArray, IntArray, Tiered
+from wflsim.contracts import Exchange, FloatArray, IntArray, Tiered, Turn
 from wflsim.scenario.schema import Radio, System
 from wflsim.simulation.air import Air, Sensed, as_planned
 from wflsim.simulation.downlink import multicast_s, unicast_s
@@ -36,6 +36,7 @@ class Posed:
         uplink: What the links of the participants really carry.
         receive_s: Length of the pilots and the server's message, shape (K,).
         deadline_s: Length that the exchange may have, infinite for any.
+        planned_s: Time until which the plan has each update there, the margin taken off, shape (K,).
         due_s: Time until which each update is on time, infinite for ever, shape (K,).
         rounds: Number of rounds that each update may take, shape (K,).
         dense_s: Least round time with nothing pruned and no mask sent.
@@ -47,6 +48,7 @@ class Posed:
     uplink: Air
     receive_s: FloatArray
     deadline_s: float
+    planned_s: FloatArray
     due_s: FloatArray
     rounds: IntArray
     dense_s: float
@@ -66,10 +68,6 @@ class Window:
     band_hz: float
     rounds: IntArray
     now_ns: int = 0
-
-    def only(self, rows: IntArray) -> "Window":
-        """Return the window of some of them."""
-        return replace(self, rounds=self.rounds[rows])
 
 
 @dataclass(frozen=True)
@@ -127,9 +125,7 @@ class Site:
         window: Window,
         stream: Callable[[], np.random.Generator],
     ) -> tuple[Posed, Allocation]:
-        """Return the problem that those who begin pose, and the answer as the uplink can grant it.
-
-        Where the band is granted in blocks, who gets none does not begin, and the others share the band anew.
+        """Return the problem that those who begin pose, and the answer as the uplink can grant it, in blocks if it has such.
 
         Args:
             exchange: What is agreed.
@@ -137,18 +133,34 @@ class Site:
             window: When and on which band.
             stream: From nothing to the allocator's stream, the same at every call.
         """
+        posed, allocation = answer(
+            self.pose(exchange, sensed, window), self.system.allocator, stream
+        )
         block_hz = self.system.procedures.uplink.block_hz
-        while True:
-            posed = self.pose(exchange, sensed, window)
-            posed, allocation = answer(posed, self.system.allocator, stream)
-            if not block_hz:
-                return posed, allocation
+        if block_hz:
             allocation = on_grid(posed.problem, allocation, block_hz)
-            silent = posed.problem.bits(allocation.keep) == 0.0
-            served = np.flatnonzero((allocation.bandwidth_hz > 0.0) | silent)
-            if not 0 < len(served) < len(exchange.participants):
-                return posed, allocation
-            exchange, window = exchange.only(served), window.only(served)
+        return posed, allocation
+
+    def invited(self, ready: IntArray, busy: int, band_hz: float, turn: Turn) -> IntArray:
+        """Return which of the devices that could begin are asked to, by their places in ``ready``.
+
+        Not more are at work at once than `invited` says, nor more asked than there are blocks to grant. They are drawn, each by
+        a number of its own in every round, so that everybody has a turn.
+
+        Args:
+            ready: Devices that can be reached and are idle.
+            busy: Number of devices at work.
+            band_hz: Bandwidth that is free.
+            turn: When it is.
+        """
+        block_hz, most = self.system.procedures.uplink.block_hz, self.system.invited
+        room = len(ready) if most is None else max(most - busy, 0)
+        if block_hz:
+            room = min(room, int(band_hz / block_hz * (1 + 1e-12)))
+        if room >= len(ready):
+            return np.arange(len(ready))
+        luck = turn.streams.stream("invitation", turn.round_).random(len(self.devices.cpu_hz))
+        return np.sort(np.argsort(luck[ready], kind="stable")[:room])
 
     def pose(self, exchange: Exchange, sensed: Sensed, window: Window) -> Posed:
         """Return the problem of an exchange on the links of a round.
@@ -171,15 +183,16 @@ class Site:
         planned_s = np.maximum(due_s - self.system.procedures.margin_s, _SOONEST_S)
         problem = free.changed(gain=gain, deadline_s=planned_s)
         return Posed(
-            exchange,
-            problem,
-            uplink,
-            receive_s,
-            deadline_s,
-            due_s,
-            window.rounds,
-            dense_s,
-            sparsest_s,
+            exchange=exchange,
+            problem=problem,
+            uplink=uplink,
+            receive_s=receive_s,
+            deadline_s=deadline_s,
+            planned_s=planned_s,
+            due_s=due_s,
+            rounds=window.rounds,
+            dense_s=dense_s,
+            sparsest_s=sparsest_s,
         )
 
     def _free(
@@ -212,11 +225,10 @@ class Site:
     def _expected_s(self, exchange: Exchange, now_ns: int) -> FloatArray:
         """Return what procedures and loading cost beyond receiving, operations, and bits over rate, shape (K,)."""
         procedures, who = self.system.procedures, exchange.participants
-        computing_s = exchange.macs.at(exchange.keep_max) * self.devices.seconds_per_mac[who]
-        access_s = np.where(
-            procedures.access.needed(computing_s), procedures.access.expected_s, 0.0
-        )
-        others_s = self.devices.compute.start_s + procedures.grant.expected_s
+        start_s = self.devices.compute.start_s
+        silent_s = start_s + exchange.macs.at(exchange.keep_max) * self.devices.seconds_per_mac[who]
+        access_s = np.where(procedures.access.needed(silent_s), procedures.access.expected_s, 0.0)
+        others_s = start_s + procedures.grant.expected_s
         return self.paged_s(who, now_ns) + access_s + others_s + procedures.uplink.expected_s
 
 

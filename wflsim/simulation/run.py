@@ -88,7 +88,7 @@ class Run:
     variants: dict[str, Variant] = field(default_factory=dict)
 
     def play(self, watch: Watch) -> None:
-        """Play every variant; a run that is cut short leaves what it has and says ``interrupted``.
+        """Play every variant; a run that is cut short leaves what it has and says ``interrupted``, one whose variants all ended early ``halted``.
 
         The folder says so from the first moment on, so that even a killed process leaves the truth behind.
         """
@@ -100,7 +100,8 @@ class Run:
         except BaseException as error:
             self._save(INTERRUPTED, repr(error))
             raise
-        self._save(SUCCEEDED)
+        halted = all(variant.status == HALTED for variant in self.variants.values())
+        self._save(HALTED if halted else SUCCEEDED)
 
     def finals(self) -> dict[str, Final]:
         """Return the final metrics by variant."""

@@ -10,7 +10,7 @@ from wflsim.contracts import BoolArray, Charge, FloatArray, IntArray, Presence
 from wflsim.randomness import Streams
 from wflsim.scenario.schema import Fleet
 
-_LOOK_S = 60.0  # how often a server looks whether a battery has been charged
+_PATIENCE_S = 3e7  # a year: a battery that takes longer to charge is empty for good
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,17 +72,33 @@ class Life:
 
     def next_look_ns(self, now_ns: int) -> int | None:
         """Return when somebody may be ready who is not, None for never."""
-        waits = ~self.presence.here
-        comes_s = self.presence.until_s[waits & np.isfinite(self.presence.until_s)]
-        looks = [int(np.rint(comes_s.min() * NANOSECONDS))] if len(comes_s) else []
-        if self._gathers(now_ns):
-            looks.append(now_ns + int(_LOOK_S * NANOSECONDS))
+        charged = (self.charge.charge_j >= self.charge.least_j) & (self.charge.charge_j > 0.0)
+        comes_s = self.presence.until_s[charged & ~self.presence.here]
+        looks = [int(np.rint(one * NANOSECONDS)) for one in comes_s[np.isfinite(comes_s)]]
+        looks += self._charged_ns(np.flatnonzero(~charged), now_ns)
         return max(min(looks), now_ns + 1) if looks else None
 
-    def _gathers(self, now_ns: int) -> bool:
-        """Return whether anything is gathered in the ten days to come."""
-        now_s = np.array([now_ns / NANOSECONDS])
-        return bool(self.fleet.battery.harvested_j(now_s, now_s + 864e3)[0] > 0.0)
+    def _charged_ns(self, device: IntArray, now_ns: int) -> list[int]:
+        """Return when the first of some batteries will have been charged, to a second; nothing for never."""
+
+        def charged(at_s: float) -> bool:
+            to_s = np.full(len(device), at_s)
+            gathered_j = self.fleet.battery.harvested_j(to_s * 0.0 + now_ns / NANOSECONDS, to_s)
+            full_j = np.minimum(
+                self.charge.charge_j[device] + gathered_j, self.charge.capacity_j[device]
+            )
+            return bool(((full_j >= self.charge.least_j[device]) & (full_j > 0.0)).any())
+
+        early_s, step_s = now_ns / NANOSECONDS, 1.0
+        while not charged(early_s + step_s):
+            step_s *= 2.0
+            if step_s > _PATIENCE_S:
+                return []
+        late_s = early_s + step_s
+        while late_s - early_s > 1.0:
+            middle_s = (early_s + late_s) / 2.0
+            early_s, late_s = (early_s, middle_s) if charged(middle_s) else (middle_s, late_s)
+        return [int(np.ceil(late_s)) * NANOSECONDS]
 
     def _sojourn(self, number: int) -> np.random.Generator:
         return self.streams.stream("availability", number)

@@ -1,10 +1,11 @@
 """FedAvg: every device trains the whole model and sends it (McMahan et al., 2017)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from channel_models.units import Count, Positive
-from wflsim.contracts import Exchange, FloatArray, IntArray, Turn, Updates
+from wflsim.contracts import Exchange, FloatArray, IntArray, Late, Turn, Updates
 from wflsim.learning.anatomy import Anatomy, step_macs
 
 if TYPE_CHECKING:
@@ -53,11 +54,9 @@ class FedAvg:
         """Return the mean model."""
         return state.fused(updates)
 
-    def fuse_late(
-        self, state: "SplitState", base: "SplitState", updates: Updates, weight: FloatArray
-    ) -> "SplitState":
-        """Return the state after updates that began with an older one."""
-        return state.fused_late(base, updates, weight)
+    def fuse_late(self, state: "SplitState", late: Sequence[Late]) -> "SplitState":
+        """Return the state after updates that began with older ones."""
+        return state.fused_late(late)
 
     def model_for(self, state: "SplitState", device: int | None) -> "Params":
         """Return the one model, which everybody uses."""

@@ -4,11 +4,12 @@ Steps, order and switches are those of docs/papers.md. The paper's body could no
 its abstract is a summary's [S] or our own reconstruction [X], and nothing here claims to be the paper's equation.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from channel_models.units import Count, Positive
-from wflsim.contracts import Exchange, FloatArray, IntArray, Turn, Updates
+from wflsim.contracts import Exchange, FloatArray, IntArray, Late, Turn, Updates
 from wflsim.learning.anatomy import Anatomy, Split, step_macs
 
 if TYPE_CHECKING:
@@ -103,11 +104,9 @@ class Japp:
         """Return the masked mean of the shared part and the personal parts of those who took part."""
         return state.fused(updates)
 
-    def fuse_late(
-        self, state: "SplitState", base: "SplitState", updates: Updates, weight: FloatArray
-    ) -> "SplitState":
-        """Return the state after updates that began with an older one."""
-        return state.fused_late(base, updates, weight)
+    def fuse_late(self, state: "SplitState", late: Sequence[Late]) -> "SplitState":
+        """Return the state after updates that began with older ones."""
+        return state.fused_late(late)
 
     def model_for(self, state: "SplitState", device: int | None) -> "Params":
         """Return a device's personalised model, or the shared part with the mean of the personal parts."""

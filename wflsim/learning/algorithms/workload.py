@@ -1,7 +1,7 @@
 """A workload without a model: messages and operations as numbers, for studies of the network alone."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class Workload:
     up_bits: Positive = 1e6
     macs: NonNegative = 1e9
     prunable: Share = 0.0
-    keep_min: Share = 1.0
+    keep_min: Annotated[float, ("above", 0.0), ("most", 1.0)] = 1.0
 
     def plan(self, anatomy: Any, samples: IntArray, turn: Turn, state: Any) -> Exchange | None:
         """Return one exchange of what was said; every device counts by its samples."""

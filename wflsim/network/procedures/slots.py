@@ -26,7 +26,7 @@ def slot_ns(numerology: Numerology) -> int:
 
 
 def whole_ns(seconds: float) -> int:
-    """Return a length in whole nanoseconds, at most two years."""
+    """Return a length in whole nanoseconds, at most 52 days."""
     return round(min(seconds * NANOSECONDS, LONGEST_NS))
 
 

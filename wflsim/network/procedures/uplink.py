@@ -143,7 +143,7 @@ class Slots:
     ) -> Sent:
         """Return how the uploads go, from the first uplink slot that does not begin before the grant.
 
-        Without bits an upload is over at once; without a rate, or beyond two years, it never is.
+        Without bits an upload is over at once; without a rate, or beyond 52 days, it never is.
         """
         chance = np.zeros((len(bits), 1)) if errors is None else errors
         wanted = self._blocks(bits, rate_bps, chance)
@@ -180,7 +180,7 @@ class Slots:
         rows, columns = int(device.max(initial=-1)) + 1, errors.shape[1]
         end_ns, used, left = start_ns.copy(), np.zeros_like(blocks), blocks.copy()
         for level, level_rng in enumerate(rng.spawn(1 + self.rlc_attempts)):
-            # What has gone on for two years goes on for ever; this keeps its instants within 64 bits.
+            # What has gone on for 52 days goes on for ever; this keeps its instants within 64 bits.
             again = np.flatnonzero((left > 0) & (end_ns - start_ns < LONGEST_NS))
             if not again.size:
                 break

@@ -1,0 +1,45 @@
+"""What can be refused before anything is played: settings that no round can make sense of; no torch, no SimPy."""
+
+from collections.abc import Iterator, Mapping
+from math import inf
+
+from wflsim.contracts import Patient
+from wflsim.errors import UserError
+from wflsim.learning.algorithms.workload import Workload
+from wflsim.scenario.schema import System, World
+from wflsim.world.deadlines import Fixed
+
+
+def refuse(world: World, systems: Mapping[str, System]) -> None:
+    """Raise when a system cannot be played in its world, with the keys that contradict each other."""
+    for name, system in systems.items():
+        for holds, what in _contradictions(world, system):
+            if holds:
+                raise UserError(f"{name}: {what}")
+
+
+def _contradictions(world: World, system: System) -> Iterator[tuple[bool, str]]:
+    """Yield whether something is wrong, and how to say it."""
+    band_hz, block_hz = world.radio.bandwidth_hz, system.procedures.uplink.block_hz
+    yield (
+        block_hz > band_hz * (1 + 1e-12),
+        (
+            f"radio.bandwidth_hz: {band_hz:g} Hz hold no resource block of {block_hz:g} Hz; "
+            "widen the band, lower procedures.uplink.numerology, or write grid: false"
+        ),
+    )
+    deadline_s = system.deadline.limit_s if isinstance(system.deadline, Fixed) else inf
+    limit_s, margin_s = system.policy.limit_s(deadline_s), system.procedures.margin_s
+    yield (
+        margin_s > 0.0 and margin_s >= min(deadline_s, limit_s),
+        f"procedures.margin_s: {margin_s:g} s leave nothing of a round of {min(deadline_s, limit_s):g} s; take a smaller margin",
+    )
+    trains = system.learning.trains
+    yield (
+        trains and system.policy.late.goes_on and not isinstance(system.algorithm, Patient),
+        f"policy.late: {type(system.algorithm).__name__} cannot fuse updates of older rounds; write late: dropped",
+    )
+    yield (
+        trains and isinstance(system.algorithm, Workload),
+        "algorithm: a workload trains nothing; write learning: none, or a surrogate",
+    )
