@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from wflsim.cli.main import main
 from wflsim.contracts import Turn
 from wflsim.network.timeline import COMPUTE, PHASES, Outcome
+from wflsim.records.recorder import Recorder
 from wflsim.scenario.loading import parse
 from wflsim.simulation.air import sense
 from wflsim.simulation.grid import whole_blocks
@@ -57,7 +58,7 @@ def posed(*assignments, rounds=1):
 @pytest.mark.parametrize("work", [WORK, "radio.link=mcs", "algorithm=fedavg"])
 def test_with_everything_ideal_nobody_who_is_planned_in_time_is_late(work, policy):
     more = [] if work != "algorithm=fedavg" else ["deadline={kind: relative, share: 1.0}"]
-    for game in games(work, f"policy={policy}", "rounds=40", *more):
+    for game in games(work, f"policy={policy}", "rounds=12", *more):
         plan = game.agreement.plan
         planned = game.agreement.allocation.certificate.status == "optimal" or "fedavg" in work
         if planned and (
@@ -248,3 +249,21 @@ def test_what_cannot_work_is_refused_before_a_folder_is_made(tmp_path, settings,
     assert done.exit_code == 2, done.output
     assert said in done.output
     assert not out.exists()
+
+
+@pytest.mark.parametrize("policy", ["wait_for_all", "{kind: buffered, size: 2}"])
+def test_a_server_without_a_limit_does_not_wait_for_whom_the_allocator_has_left_out(policy):
+    settings = [f"policy={policy}", "deadline={kind: fixed, limit_s: 0.002}", "rounds=3"]
+    recorder = Recorder("hopeless")
+    for report in stage(*made(*settings)).rounds():
+        recorder.add(report)
+    rounds = recorder.table("rounds")
+    assert rounds["participants"].sum() == 0
+    assert set(rounds["status"]) <= {"infeasible", "unbounded"}
+    assert all("least deadline" in reason or "cannot" in reason for reason in rounds["reason"])
+    some = [
+        "deadline={kind: load_factor, theta: 0.0}",
+        f"policy={policy}",
+        "fleet.power_dbm=[-20, 20]",
+    ]
+    assert sum(int(game.timeline.taken.sum()) for game in games(*some)) > 0

@@ -126,7 +126,7 @@ def _agreed(game: Played) -> dict[str, Any]:
         "dense_s": agreement.dense_s,
         "participants": game.participants,
         "down_bits": float(agreement.exchange.down_bits.at(1.0).max()),
-        "keep_mean": float(agreement.plan.keep.mean()),
+        "keep_mean": float(agreement.plan.keep.mean()) if game.participants else np.nan,
         "status": certificate.status,
         "objective": certificate.objective,
         "gap": certificate.gap,

@@ -65,16 +65,19 @@ class Agreement:
     """What devices that begin together have agreed on.
 
     Attributes:
-        exchange: What is exchanged.
-        posed: The problem that it posed.
+        posed: What is exchanged, and the problem that it poses.
         allocation: The answer.
         plan: What the devices are going to do.
     """
 
-    exchange: Exchange
     posed: Posed
     allocation: Allocation
     plan: Plan
+
+    @property
+    def exchange(self) -> Exchange:
+        """What is exchanged."""
+        return self.posed.exchange
 
     @property
     def dense_s(self) -> float:
@@ -144,7 +147,7 @@ def agreed(
     if np.isinf(ground.system.policy.limit_s(posed.deadline_s)) and np.isfinite(posed.deadline_s):
         # The allocator has left out who cannot meet the deadline; a server without a limit would wait for them for ever.
         plan = plan.only((plan.bits == 0.0) | (plan.rate_bps > 0.0))
-    return Agreement(posed.exchange, posed, allocation, plan)
+    return Agreement(posed, allocation, plan)
 
 
 def plan_of(
