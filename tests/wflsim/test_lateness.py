@@ -212,6 +212,14 @@ def test_an_algorithm_may_know_its_message_only_after_training(tiny):
         assert len(set(game.timeline.settled.plan.bits.tolist())) == 4
 
 
+def test_who_trains_first_may_be_nobody(tiny):
+    hopeless = ["rounds=2", "policy=wait_for_all", "deadline={kind: fixed, limit_s: 1e-5}"]
+    scenario = parse(tiny, "t", [*hopeless, "variants.fedavg.allocator=kkt"]).scenario
+    system = replace(scenario.systems["fedavg"], algorithm=Surprising())
+    for report in stage(settle(scenario.world), system).rounds():
+        assert report.played[0].participants == 0
+
+
 def test_several_exchanges_a_round_leave_no_room_for_late_updates(tiny):
     @dataclass
     class Twice(Watched):

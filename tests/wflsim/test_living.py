@@ -300,6 +300,25 @@ def test_a_change_of_cell_between_rounds_loses_what_is_under_way():
             assert (game.timeline.settled.final_ns[gone] == game.timeline.start_ns).all()
 
 
+def test_an_update_that_is_there_survives_a_change_of_cell():
+    fast = [
+        "channel.layout={kind: hexagonal, intersite_m: 60}",
+        "channel.mobility={kind: gauss_markov, mean_speed_m_s: 300}",
+        "fleet.availability=always",
+        "fleet.battery=mains",
+        "policy={kind: tiers, period_s: 0.5}",
+        "rounds=40",
+    ]
+    left = 0
+    for report in reports("tiers", *fast):
+        for game in report.played:
+            gone = game.timeline.settled.only(game.timeline.outcome == Outcome.LEFT)
+            done_ns = gone.start_ns + np.rint(gone.ends_s[:, 6] * 1e9)
+            assert (done_ns > game.timeline.start_ns).all()
+            left += len(gone)
+    assert left > 0
+
+
 def test_memory_does_not_grow_with_rounds_beyond_the_records():
     sizes = []
     for report in run_of("buffered", "rounds=40").rounds():

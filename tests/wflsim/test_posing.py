@@ -267,3 +267,42 @@ def test_a_server_without_a_limit_does_not_wait_for_whom_the_allocator_has_left_
         "fleet.power_dbm=[-20, 20]",
     ]
     assert sum(int(game.timeline.taken.sum()) for game in games(*some)) > 0
+
+
+def test_loading_is_silence_too():
+    silent = ["fleet.compute={kind: kappa, start_s: 0.5}", "deadline=none"]
+    silent += ["procedures.access={kind: random, inactivity_s: 0.4, procedure: {period_s: 0.2}}"]
+    seen, connected = posed(*silent), posed(*silent[:2])
+    assert seen.problem.fixed_s - connected.problem.fixed_s == pytest.approx(np.full(8, 0.108))
+
+
+def test_check_counts_aggregation_and_relays_what_is_kept():
+    plain = ["deadline=none", "allocator=equal_share", "algorithm=fedavg"]
+    slower = outlook(*made(*plain, "procedures.aggregation_s=3")).length_s
+    assert slower == pytest.approx(outlook(*made(*plain)).length_s + 3.0)
+    wired = "policy={kind: hierarchical, backhaul: {kind: wired, rate_bps: 1e6, delay_s: 0}}"
+    pruned = [WORK.replace("prunable: 0.5", "prunable: 1.0"), wired, "channel.fading=rayleigh"]
+    seen = outlook(*made(*pruned, "allocator=uniform_ratio"))
+    without = outlook(*made(*pruned, "allocator=uniform_ratio", "policy=deadline"))
+    assert seen.length_s - without.length_s == pytest.approx(4e5 * seen.keep.max() / 1e6, rel=1e-3)
+
+
+def test_places_go_to_those_who_can_begin():
+    tiers = ["policy={kind: tiers, period_s: 0.1, tiers: 4}", "deadline=none", "algorithm=fedavg"]
+    found = games(*tiers, "invited=3", "rounds=24", "allocator=equal_share")
+    assert all(game.under_way <= 3 for game in found)
+    assert max(game.participants for game in found) == 3
+    for game in found:
+        if game.agreement is not None:
+            assert (game.round_ % game.agreement.plan.rounds == 0).all()
+
+
+def test_check_does_not_wait_for_whom_a_patient_server_leaves_out():
+    weak = [
+        "policy=wait_for_all",
+        "fleet.power_dbm=[-60, 23]",
+        "deadline={kind: fixed, limit_s: 0.2}",
+    ]
+    seen = outlook(*made(*weak))
+    assert 0 < seen.late < 8
+    assert seen.length_s <= 0.2 * (1 + 1e-9)

@@ -87,9 +87,9 @@ def _print(loaded: "Loaded", links: "Budget", outlooks: dict[str, "Outlook"]) ->
         click.echo(
             f"  least round time: {seen.dense_s:.4g} s with nothing pruned, {seen.sparsest_s:.4g} s at the sparsest"
         )
-        click.echo(
-            f"  expected round: {seen.length_s:.4g} s, {rounds} rounds {rounds * seen.length_s:.4g} s"
-        )
+        alike = not loaded.scenario.systems[name].policy.late.goes_on
+        said = f", {rounds} rounds {rounds * seen.length_s:.4g} s" if alike else ", the first one"
+        click.echo(f"  expected round: {seen.length_s:.4g} s{said}")
         click.echo(
             f"  kept share: {seen.keep.min():.3f} to {seen.keep.max():.3f}, mean {seen.keep.mean():.3f}"
         )

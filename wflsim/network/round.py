@@ -38,6 +38,7 @@ class _Game:
         there = ~ahead & (flights.fate == Outcome.ON_TIME)
         self.tally = Tally(awaited=int(ahead.sum()), arrived=int(there.sum()))
         self.asking: dict[int, list[int]] = {}
+        self.stopped: frozenset[int] = frozenset()
         self._await(np.flatnonzero(ahead & (flights.final_ns < NEVER)))
         self._enlist(np.flatnonzero(flights.occasion_ns < NEVER))
         if limit_ns < NEVER:
@@ -56,8 +57,9 @@ class _Game:
                 self.env.step()
         return int(self.env.now)
 
-    def play_on(self, until_ns: int) -> None:
-        """Handle the events until the server is done with what it has taken in."""
+    def play_on(self, goes_on: BoolArray, until_ns: int) -> None:
+        """Handle the events of those who go on until the server is done with what it has taken in."""
+        self.stopped = frozenset(self.flights.plan.device[~goes_on].tolist())
         while self.env.peek() <= until_ns:
             self.env.step()
 
@@ -74,6 +76,8 @@ class _Game:
 
     def _settle(self, event: Any) -> None:
         final_ns, device, arrives = event.value
+        if device in self.stopped:
+            return
         self.log.append((final_ns, SETTLED, device))
         self.tally.awaited -= 1
         self.tally.arrived += arrives
@@ -97,6 +101,9 @@ class _Game:
         occasion_ns: int = event.value
         flights, access = self.flights, self.network.procedures.access
         rows: IntArray = np.array(self.asking.pop(occasion_ns), dtype=np.int64)
+        rows = rows[[device not in self.stopped for device in flights.plan.device[rows].tolist()]]
+        if not len(rows):
+            return
         self.log.append((occasion_ns, ASKED, len(rows)))
         preamble, cell = flights.preamble[rows, flights.tries[rows]], flights.plan.cell[rows]
         heard = np.zeros(len(rows), dtype=np.bool_)
@@ -133,7 +140,7 @@ def play(
     goes_on = _going_on(flights, policy, round_, close_ns)
     end_ns = _end_ns(flights, goes_on, (now_ns, close_ns), policy)
     end_ns += round(network.procedures.aggregation_s * NANOSECONDS)
-    game.play_on(end_ns)
+    game.play_on(goes_on, end_ns)
     settled, log = flights.only(~goes_on), np.array(game.log, dtype=np.int64).reshape(-1, 3)
     timeline = account(settled, (now_ns, close_ns, end_ns), network.power_w(settled), log)
     return timeline, flights.only(goes_on)

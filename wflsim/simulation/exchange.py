@@ -128,20 +128,18 @@ def agreed(
     free_hz = radio.bandwidth_hz - before.flights.held_hz(before.now_ns)
     if free_hz < max(_ANY_BAND * radio.bandwidth_hz, ground.system.procedures.uplink.block_hz):
         return None
-    sharers = min(len(exchange.participants), ground.system.invited or len(exchange.participants))
     who, busy = exchange.participants, before.flights.plan.device
-    ready = np.flatnonzero(before.life.ready()[who] & ~np.isin(who, busy))
-    ready = ready[site.invited(who[ready], len(busy), free_hz, turn)]
-    if not len(ready):
+    ready = exchange.only(np.flatnonzero(before.life.ready()[who] & ~np.isin(who, busy)))
+    if not len(ready.participants):
         return None
-    exchange = exchange.only(ready)
-    rounds = site.rounds(exchange, sensed, sharers, before.now_ns)
+    rounds = site.rounds(ready, sensed, site.sharers(len(who)), before.now_ns)
     begins = np.flatnonzero(turn.round_ % rounds == 0)
+    begins = begins[site.invited(ready.participants[begins], len(busy), free_hz, turn)]
     if not len(begins):
         return None
     window = Window(free_hz, rounds[begins], before.now_ns)
     posed, allocation = site.agree(
-        exchange.only(begins), sensed, window, lambda: turn.draw("allocator")
+        ready.only(begins), sensed, window, lambda: turn.draw("allocator")
     )
     plan = plan_of(ground, posed, allocation, turn, before)
     if np.isinf(ground.system.policy.limit_s(posed.deadline_s)) and np.isfinite(posed.deadline_s):
@@ -190,7 +188,7 @@ def _trained(ground: Ground, began: Beginning, plan: Plan) -> tuple[Beginning, P
     """Return a plan with the bits of messages that are known only after training, and the messages."""
     algorithm = ground.system.algorithm
     first = isinstance(algorithm, TrainsFirst) and algorithm.trains_first
-    if not (first and ground.system.learning.trains):
+    if not (first and ground.system.learning.trains and len(plan.device)):
         return began, plan
     updates = ground.learner.train(began, plan.device, plan.keep)
     bits = np.array([float(message.bits) for message in updates.messages])

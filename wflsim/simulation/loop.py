@@ -127,8 +127,8 @@ class Stage:
                 break
             if step and len(scene.flights):
                 raise UserError(
-                    "policy.late: the algorithm exchanges several times a round, so that no update can go on beyond one; "
-                    "write late: dropped"
+                    "policy: the algorithm exchanges several times a round, so that no update can go on beyond one; "
+                    "choose a policy with late: dropped, and no tiers"
                 )
             scene, game = self._exchange(exchange, scene, sensed, turn)
             games.append(game)

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isfinite, isinf
 
 import numpy as np
 
@@ -140,8 +141,8 @@ def outlook(setting: Setting, system: System) -> Outlook:
         raise UserError("the algorithm plans no exchange; plan at least one")
     site = Site(setting.devices, setting.world.radio, system)
     sensed, band_hz = mean_links(setting, draws(setting)), setting.world.radio.bandwidth_hz
-    asked = site.invited(exchange.participants, 0, band_hz, turn)
-    exchange, sharers = exchange.only(asked), min(len(exchange.participants), len(asked))
+    sharers = site.sharers(len(exchange.participants))
+    exchange = exchange.only(site.invited(exchange.participants, 0, band_hz, turn))
     rounds = site.rounds(exchange, sensed, sharers)
     posed, allocation = site.agree(
         exchange, sensed, Window(band_hz, rounds), lambda: turn.draw("allocator")
@@ -155,7 +156,7 @@ def outlook(setting: Setting, system: System) -> Outlook:
         planned_s=float(np.max(posed.planned_s)),
         dense_s=posed.dense_s,
         sparsest_s=posed.sparsest_s,
-        length_s=_length_s(setting, system, posed, finish_s),
+        length_s=_length_s(setting, system, posed, (keep, finish_s)),
         late=int(np.count_nonzero(late)),
         keep=keep,
         binding=Counter(TOO_LATE if missed else BINDING[active] for missed, active in held),
@@ -163,21 +164,26 @@ def outlook(setting: Setting, system: System) -> Outlook:
     )
 
 
-def _length_s(setting: Setting, system: System, posed: Posed, finish_s: FloatArray) -> float:
+def _length_s(
+    setting: Setting, system: System, posed: Posed, planned: tuple[FloatArray, FloatArray]
+) -> float:
     """Return when the server is done with a first round in which the updates come as planned."""
-    policy, who = system.policy, posed.exchange.participants
+    policy, who, (keep, finish_s) = system.policy, posed.exchange.participants, planned
     limit_s = policy.limit_s(posed.deadline_s)
+    if isinf(limit_s) and isfinite(posed.deadline_s) and np.isfinite(finish_s).any():
+        begins = np.isfinite(finish_s)  # the others are not asked to
+        who, keep, finish_s = who[begins], keep[begins], finish_s[begins]
+        posed = replace(posed, exchange=posed.exchange.only(begins))
     tally, close_s = Tally(awaited=len(who)), 0.0
     for came_s in np.sort(finish_s):
-        if policy.closes(tally) or came_s > limit_s:
+        if policy.closes(tally) or came_s > limit_s * (1 + 1e-9):
             break
         tally.awaited, tally.arrived, close_s = tally.awaited - 1, tally.arrived + 1, float(came_s)
     if not policy.closes(tally):
         close_s = limit_s
     if isinstance(policy, Relaying):
-        bits = np.where(
-            finish_s <= close_s, posed.exchange.up_bits.at(posed.exchange.keep_max), 0.0
-        )
+        there = finish_s <= close_s * (1 + 1e-9)
+        bits = np.where(there, posed.exchange.sent_bits(keep), 0.0)
         came_s = np.minimum(finish_s, close_s)
         close_s = max(close_s, policy.relayed_s(setting.channel.serving[who], came_s, bits))
     return close_s + system.procedures.aggregation_s

@@ -1,5 +1,6 @@
 """From an exchange and the links of a round to the allocator's problem and its answer; arrays only, so that ``check`` can ask too."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from operator import itemgetter
@@ -153,14 +154,23 @@ class Site:
             band_hz: Bandwidth that is free.
             turn: When it is.
         """
-        block_hz, most = self.system.procedures.uplink.block_hz, self.system.invited
+        most = self.system.invited
         room = len(ready) if most is None else max(most - busy, 0)
-        if block_hz:
-            room = min(room, int(band_hz / block_hz * (1 + 1e-12)))
+        room = min(room, self._blocks(band_hz))
         if room >= len(ready):
             return np.arange(len(ready))
         luck = turn.streams.stream("invitation", turn.round_).random(len(self.devices.cpu_hz))
         return np.sort(np.argsort(luck[ready], kind="stable")[:room])
+
+    def sharers(self, participants: int) -> int:
+        """Return how many devices share the band when as many are at work as may be."""
+        most = participants if self.system.invited is None else self.system.invited
+        return min(participants, most, self._blocks(self.radio.bandwidth_hz))
+
+    def _blocks(self, band_hz: float) -> int:
+        """Return how many devices can have a part of a band at once."""
+        block_hz = self.system.procedures.uplink.block_hz
+        return int(band_hz / block_hz * (1 + 1e-12)) if block_hz else sys.maxsize
 
     def pose(self, exchange: Exchange, sensed: Sensed, window: Window) -> Posed:
         """Return the problem of an exchange on the links of a round.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from math import inf
 
-from wflsim.contracts import Patient
+from wflsim.contracts import Patient, Tiered
 from wflsim.errors import UserError
 from wflsim.learning.algorithms.workload import Workload
 from wflsim.scenario.schema import System, World
@@ -31,7 +31,9 @@ def _contradictions(world: World, system: System) -> Iterator[tuple[bool, str]]:
     deadline_s = system.deadline.limit_s if isinstance(system.deadline, Fixed) else inf
     limit_s, margin_s = system.policy.limit_s(deadline_s), system.procedures.margin_s
     yield (
-        margin_s > 0.0 and margin_s >= min(deadline_s, limit_s),
+        margin_s > 0.0
+        and margin_s >= min(deadline_s, limit_s)
+        and not isinstance(system.policy, Tiered),
         f"procedures.margin_s: {margin_s:g} s leave nothing of a round of {min(deadline_s, limit_s):g} s; take a smaller margin",
     )
     trains = system.learning.trains

@@ -198,3 +198,27 @@ def test_a_grant_without_a_rate_is_on_the_air_whenever_the_uplink_is():
     timeline, _ = play(0, rules.launch(plan, 0, 0), rules, WaitForAll(), round_=0)
     assert timeline.outcome.tolist() == [Outcome.EMPTY]
     assert timeline.phase_ns[0, UPLOAD] == pytest.approx(0.1 / 2.5 * 1e9, rel=1e-6)
+
+
+def test_who_is_told_to_stop_asks_no_more_and_leaves_no_trace():
+    access = WhenIdle(0.0, RandomAccess(preambles=1, attempts=1, window_s=0.0, contention_s=0.0))
+    rules = network(Procedures(access=access, aggregation_s=0.02))
+    plan = plan_of([0.061, 0.062], [0.001] * 2, receive_s=0.0, rounds=[1, 2])
+    policy = Tiers(0.05, 2)
+    timeline, on = play(0, rules.launch(plan, 0, 0), rules, policy, round_=0, limit_s=0.05)
+    assert (timeline.device.tolist(), timeline.settled.tries.tolist()) == ([0], [0])
+    second, _ = play(timeline.end_ns, on, rules, policy, round_=1, limit_s=0.05)
+    assert second.outcome.tolist() == [Outcome.ON_TIME]
+    assert (
+        0
+        not in np.concatenate([timeline.log, second.log])[:, 2][
+            np.concatenate([timeline.log, second.log])[:, 1] == 0
+        ]
+    )
+
+
+def test_a_cell_waits_for_a_device_until_it_has_failed():
+    policy = Hierarchical(Wired(rate_bps=1e9, delay_s=0.002))
+    plan = plan_of([0.02, 0.03], [0.04, 0.5], cell=[0, 0], leaves_s=[np.inf, 0.085])
+    timeline, _ = play(0, ideal().launch(plan, 0, 0), ideal(), policy, round_=0)
+    assert timeline.end_ns == pytest.approx(87 * MS, abs=100)
