@@ -65,17 +65,20 @@ class Life:
             self, charge=replace(self.charge, charge_j=charge_j), credited_ns=credited_ns
         )
 
+    @property
+    def charged(self) -> BoolArray:
+        """Which devices have enough in their batteries to take part, shape (N,)."""
+        return (self.charge.charge_j >= self.charge.least_j) & (self.charge.charge_j > 0.0)
+
     def ready(self) -> BoolArray:
         """Return which devices can be reached and have enough in their batteries, shape (N,)."""
-        enough = (self.charge.charge_j >= self.charge.least_j) & (self.charge.charge_j > 0.0)
-        return self.presence.here & enough
+        return self.presence.here & self.charged
 
     def next_look_ns(self, now_ns: int) -> int | None:
         """Return when somebody may be ready who is not, None for never."""
-        charged = (self.charge.charge_j >= self.charge.least_j) & (self.charge.charge_j > 0.0)
-        comes_s = self.presence.until_s[charged & ~self.presence.here]
+        comes_s = self.presence.until_s[self.charged & ~self.presence.here]
         looks = [int(np.rint(one * NANOSECONDS)) for one in comes_s[np.isfinite(comes_s)]]
-        looks += self._charged_ns(np.flatnonzero(~charged), now_ns)
+        looks += self._charged_ns(np.flatnonzero(~self.charged), now_ns)
         return max(min(looks), now_ns + 1) if looks else None
 
     def _charged_ns(self, device: IntArray, now_ns: int) -> list[int]:
