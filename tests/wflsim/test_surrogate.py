@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import yaml
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from wflsim.cli.fit import command
 from wflsim.errors import UserError
@@ -137,7 +137,7 @@ def told(*arguments):
 
 def test_fit_prints_yaml_that_makes_the_curve_of_the_run(run):
     text = told(run, "--variant", "second")
-    learning = yaml.safe_load(text)["learning"]
+    learning = YAML(typ="safe").load(text)["learning"]
     assert learning.pop("kind") == "surrogate"
     assert text.startswith("# second: ")
     x = np.arange(1.0, 31.0)
