@@ -133,6 +133,7 @@ def test_failures_of_every_kind_happen_in_these_runs():
     assert seen >= {Outcome.ON_TIME, Outcome.LATE, Outcome.DROPPED, Outcome.EMPTY, Outcome.LEFT}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_seed_gives_the_same_events_and_records(variant):
     def digest(found):
@@ -210,6 +211,7 @@ def test_a_run_whose_batteries_are_empty_ends_with_an_account(tmp_path):
         assert 0 < variant["rounds"] < 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_run_in_which_every_device_always_fails_ends(variant):
     failing = [
@@ -319,6 +321,7 @@ def test_an_update_that_is_there_survives_a_change_of_cell():
     assert left > 0
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_rounds_beyond_the_records():
     sizes = []
     for report in run_of("buffered", "rounds=40").rounds():

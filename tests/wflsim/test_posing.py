@@ -54,6 +54,7 @@ def posed(*assignments, rounds=1):
     return site.pose(exchange, sense(links, setting.world.radio, streams), window)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["deadline", "{kind: period, period_s: 0.3}", "hierarchical"])
 @pytest.mark.parametrize("work", [WORK, "radio.link=mcs", "algorithm=fedavg"])
 def test_with_everything_ideal_nobody_who_is_planned_in_time_is_late(work, policy):
