@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from wflsim.clock import NANOSECONDS, NEVER, Instants, ceiled_ns, rounded_ns
-from wflsim.contracts import BoolArray, Electronics, FloatArray, IntArray
+from wflsim.contracts import BoolArray, Electronics, FloatArray, IntArray, Paging
 from wflsim.network.timeline import (
     ACCESS,
     COMPUTE,
@@ -93,12 +93,8 @@ class Network:
 
     def _until_ready(self, plan: Plan, now_ns: int) -> tuple[tuple[Instants, ...], BoolArray]:
         """Return when devices are awake, have heard and have computed, and who then needs access."""
-        begun = Instants(np.full(len(plan.device), now_ns), np.zeros(len(plan.device)))
-        awake = self.procedures.paging.heard(begun, self.paging_offset[plan.device])
-        if plan.together:
-            awake = replace(
-                awake, after_s=np.full_like(awake.after_s, awake.after_s.max(initial=0.0))
-            )
+        offset = self.paging_offset[plan.device]
+        awake = listening(self.procedures.paging, now_ns, offset, together=plan.together)
         heard = awake.later(plan.receive_s)
         ready = heard.later(plan.compute_s)
         asks = self.procedures.access.needed(plan.compute_s) & np.isfinite(ready.after_s)
@@ -184,3 +180,19 @@ class Network:
         # An upload that takes no time costs nothing; one that never ends is on the air whenever it may be.
         share = np.where(np.isfinite(share), share, self.procedures.uplink.share)
         return self.electronics.phase_power_w(plan.compute_w[rows], plan.transmit_w[rows], share)
+
+
+def listening(paging: Paging, now_ns: int, offset: FloatArray, *, together: bool) -> Instants:
+    """Return when devices that are called now listen; who shares a broadcast waits for the others.
+
+    Args:
+        paging: How they are woken.
+        now_ns: When the server calls.
+        offset: Each device's place in the paging cycle, shape (K,).
+        together: Whether all receive one broadcast.
+    """
+    called = Instants(np.full(len(offset), now_ns), np.zeros(len(offset)))
+    awake = paging.heard(called, offset)
+    if not together:
+        return awake
+    return replace(awake, after_s=np.full_like(awake.after_s, awake.after_s.max(initial=0.0)))

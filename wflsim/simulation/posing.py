@@ -11,8 +11,8 @@ from optimizers.allocator import Allocator
 from optimizers.certificate import Allocation
 from optimizers.least_latency import least_latency
 from optimizers.problem import RoundProblem
-from wflsim.clock import Instants
 from wflsim.contracts import Exchange, FloatArray, IntArray, Tiered, Turn
+from wflsim.network.launch import listening
 from wflsim.scenario.schema import Radio, System
 from wflsim.simulation.air import Air, Sensed, as_planned
 from wflsim.simulation.downlink import multicast_s, unicast_s
@@ -87,11 +87,9 @@ class Site:
 
     def paged_s(self, who: IntArray, now_ns: int) -> FloatArray:
         """Return how long each device takes to listen; who shares a broadcast waits for the others, shape (K,)."""
-        called = Instants(np.full(len(who), now_ns), np.zeros(len(who)))
-        paging, offset = self.system.procedures.paging, self.devices.paging_offset[who]
-        waits_s = paging.heard(called, offset).after_s
-        together = self.system.procedures.downlink == "multicast"
-        return np.full(len(who), waits_s.max(initial=0.0)) if together else waits_s
+        procedures, offset = self.system.procedures, self.devices.paging_offset[who]
+        together = procedures.downlink == "multicast"
+        return listening(procedures.paging, now_ns, offset, together=together).after_s
 
     def receive_s(self, exchange: Exchange, sensed: Sensed) -> FloatArray:
         """Return how long each participant receives: pilots, and the server's message, shape (K,)."""
@@ -115,7 +113,7 @@ class Site:
         rate_bps = sensed.uplink(self.radio, who).rate_bps(share_hz, self.devices.power_max_w[who])
         bits = exchange.up_bits.at(exchange.keep_max) - exchange.mask_bits
         upload_s = _upload_s(bits, self.system.procedures.uplink.share * rate_bps)
-        computing_s = exchange.macs.at(exchange.keep_max) * self.devices.seconds_per_mac[who]
+        computing_s = self._dense_computing_s(exchange)
         before_s = self.receive_s(exchange, sensed) + self._expected_s(exchange, now_ns)
         return policy.windows(before_s + computing_s + upload_s)
 
@@ -232,11 +230,16 @@ class Site:
         )
         return problem, uplink, receive_s
 
+    def _dense_computing_s(self, exchange: Exchange) -> FloatArray:
+        """Return how long the operations of each participant take when all is kept that may be, shape (K,)."""
+        seconds_per_mac = self.devices.seconds_per_mac[exchange.participants]
+        return exchange.macs.at(exchange.keep_max) * seconds_per_mac
+
     def _expected_s(self, exchange: Exchange, now_ns: int) -> FloatArray:
         """Return what procedures and loading cost beyond receiving, operations, and bits over rate, shape (K,)."""
         procedures, who = self.system.procedures, exchange.participants
         start_s = self.devices.compute.start_s
-        silent_s = start_s + exchange.macs.at(exchange.keep_max) * self.devices.seconds_per_mac[who]
+        silent_s = start_s + self._dense_computing_s(exchange)
         access_s = np.where(procedures.access.needed(silent_s), procedures.access.expected_s, 0.0)
         others_s = start_s + procedures.grant.expected_s
         return self.paged_s(who, now_ns) + access_s + others_s + procedures.uplink.expected_s
