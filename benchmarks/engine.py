@@ -38,7 +38,7 @@ def measure(devices: int, turns: int) -> dict[str, list[float]]:
     """Return the seconds of eight steps of every device, engine after engine."""
     streams = Streams(0)
     section = TaskSection(data=Digits(), partition=Iid(), model=Mlp(hidden=(128, 64)))
-    task = make_task(section, hold(section, devices, streams), streams)
+    task = make_task(section, hold(section, np.zeros((devices, 2)), streams), streams)
     seconds: dict[str, list[float]] = {name: [] for name in ENGINES}
     for round_ in range(turns + 1):
         for name, engine in ENGINES.items():

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wflsim.catalog import component, kinds
-from wflsim.contracts import Message
+from wflsim.contracts import Message, Samples
 from wflsim.learning import testing
 from wflsim.learning.anatomy import Anatomy, Layer, bitmap_bits, step_macs
 from wflsim.learning.data.digits import Digits
@@ -108,11 +108,16 @@ def test_equal_masks_fuse_to_the_plain_mean_of_what_was_kept():
     assert torch.allclose(fused, torch.stack(values).mean(0), atol=1e-7)
 
 
+def split(partition, labels, devices, seed):
+    samples = Samples(np.zeros((len(labels), 1), np.float32), labels)
+    return partition.split(samples, np.zeros((devices, 2)), np.random.default_rng(seed)).parts
+
+
 @given(st.integers(2, 30), st.integers(1, 10), st.integers(0, 50))
 @settings(max_examples=40, deadline=None)
 def test_classes_are_dealt_evenly_and_exactly(devices, per_device, seed):
     labels = np.repeat(np.arange(10), 60)
-    parts = Classes(per_device).split(labels, devices, np.random.default_rng(seed))
+    parts = split(Classes(per_device), labels, devices, seed)
     held = [set(labels[part]) for part in parts]
     assert all(len(classes) == per_device for classes in held)
     holders = np.bincount([label for classes in held for label in classes], minlength=10)
@@ -122,7 +127,7 @@ def test_classes_are_dealt_evenly_and_exactly(devices, per_device, seed):
 
 def test_more_classes_than_there_are_is_refused():
     with pytest.raises(ValueError, match="per_device asks for 11 classes of 10"):
-        Classes(11).split(np.repeat(np.arange(10), 9), 3, np.random.default_rng(0))
+        split(Classes(11), np.repeat(np.arange(10), 9), 3, 0)
 
 
 @given(st.integers(2, 300), st.floats(0.01, 0.99))
@@ -224,11 +229,12 @@ def test_the_digits_are_those_of_scikit_learn(monkeypatch):
     from sklearn.datasets import load_digits
 
     pixels, digits = load_digits(return_X_y=True)
-    images, labels = Digits().load()
+    loaded = Digits().load()
+    images, labels = loaded.inputs, loaded.labels
     assert np.array_equal(images.reshape(-1, 64), (pixels / 8 - 1).astype(np.float32))
     assert np.array_equal(labels, digits)
     monkeypatch.setattr("wflsim.learning.data.digits.find_spec", lambda name: None)
-    assert np.array_equal(Digits().load()[0], images)
+    assert np.array_equal(Digits().load().inputs, images)
 
 
 def test_layers_written_out_are_those_of_any_module():

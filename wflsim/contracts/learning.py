@@ -100,6 +100,43 @@ class Model(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """A data set in memory.
+
+    Attributes:
+        inputs: The samples, normalised, shape (N, *input_shape).
+        labels: Their classes, shape (N,).
+        users: Who each sample comes from, where that is known, shape (N,).
+        held_out: Number of samples at the end that the publisher keeps for testing.
+    """
+
+    inputs: npt.NDArray[np.float32]
+    labels: IntArray
+    users: IntArray | None = None
+    held_out: int = 0
+
+    @property
+    def count(self) -> int:
+        """Number of samples that devices may hold; those that the publisher keeps for testing come after them."""
+        return len(self.labels) - self.held_out
+
+
+@dataclass(frozen=True, eq=False)
+class Division:
+    """What a partition makes of a data set.
+
+    Attributes:
+        samples: The data set; a partition may have changed what lies on a device (turned its images, say).
+        parts: Indices of each device's samples, in rising order; no sample lies on two devices.
+        clusters: The group that each device belongs to by construction, shape (K,); None where there are no groups.
+    """
+
+    samples: Samples
+    parts: list[IntArray]
+    clusters: IntArray | None = None
+
+
 class Data(Protocol):
     """A labelled data set."""
 
@@ -113,16 +150,22 @@ class Data(Protocol):
         """Number of classes."""
         ...
 
-    def load(self) -> tuple[npt.NDArray[np.float32], IntArray]:
-        """Return samples, shape (N, *input_shape), normalised, and labels, shape (N,)."""
+    def load(self) -> Samples:
+        """Return the samples."""
         ...
 
 
 class Partition(Protocol):
     """Which sample lies on which device."""
 
-    def split(self, labels: IntArray, devices: int, rng: np.random.Generator) -> list[IntArray]:
-        """Return the indices of each device's samples; no sample lies on two devices."""
+    def split(self, samples: Samples, position_m: FloatArray, rng: np.random.Generator) -> Division:
+        """Return which sample lies on which device; samples that the publisher keeps for testing lie on none.
+
+        Args:
+            samples: The data set.
+            position_m: Where the devices stand when the run begins, shape (K, 2).
+            rng: The stream of the partition.
+        """
         ...
 
 

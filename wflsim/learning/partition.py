@@ -5,16 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from channel_models.units import Count
-from wflsim.contracts import IntArray
+from wflsim.contracts import Division, FloatArray, IntArray, Samples
 
 
 @dataclass(frozen=True)
 class Iid:
     """Every device draws from the same mix."""
 
-    def split(self, labels: IntArray, devices: int, rng: np.random.Generator) -> list[IntArray]:
+    def split(self, samples: Samples, position_m: FloatArray, rng: np.random.Generator) -> Division:
         """Return equal shares of a shuffled data set."""
-        return [np.sort(part) for part in np.array_split(rng.permutation(len(labels)), devices)]
+        shares = np.array_split(rng.permutation(samples.count), len(position_m))
+        return Division(samples, [np.sort(part) for part in shares])
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,9 @@ class Classes:
 
     per_device: Count = 2
 
-    def split(self, labels: IntArray, devices: int, rng: np.random.Generator) -> list[IntArray]:
+    def split(self, samples: Samples, position_m: FloatArray, rng: np.random.Generator) -> Division:
         """Return each device's samples; classes are dealt so that their numbers of holders differ by at most one."""
+        labels, devices = samples.labels[: samples.count], len(position_m)
         classes = np.unique(labels)
         if self.per_device > len(classes):
             raise ValueError(f"per_device asks for {self.per_device} classes of {len(classes)}")
@@ -36,12 +38,12 @@ class Classes:
         parts: list[list[IntArray]] = [[] for _ in range(devices)]
         for index, label in enumerate(classes):
             having = np.flatnonzero(holders[:, index])
-            samples = rng.permutation(np.flatnonzero(labels == label))
+            members = rng.permutation(np.flatnonzero(labels == label))
             for device, share in zip(
-                having, np.array_split(samples, max(len(having), 1)), strict=False
+                having, np.array_split(members, max(len(having), 1)), strict=False
             ):
                 parts[device].append(share)
-        return [np.sort(np.concatenate(part)) for part in parts]
+        return Division(samples, [np.sort(np.concatenate(part)) for part in parts])
 
     def _deal(self, classes: int, devices: int, rng: np.random.Generator) -> IntArray:
         """Return which device holds which class, shape (K, C): each takes the classes with the fewest holders."""

@@ -13,6 +13,7 @@ from wflsim.contracts import (
     IntArray,
     Model,
     Partition,
+    Samples,
     Turn,
     Updates,
 )
@@ -31,7 +32,7 @@ STREAMS = Streams(11)
 def small_task(hidden: tuple[int, ...] = (7,), devices: int = 5) -> Task:
     """Return a task that is trained in a moment; devices hold different numbers of samples."""
     section = TaskSection(data=Digits(), partition=Classes(per_device=3), model=Mlp(hidden=hidden))
-    return make_task(section, hold(section, devices, STREAMS), STREAMS)
+    return make_task(section, hold(section, np.zeros((devices, 2)), STREAMS), STREAMS)
 
 
 def cohort_of(task: Task, who: IntArray, engine: Engine, round_: int = 0) -> Cohort:
@@ -41,7 +42,8 @@ def cohort_of(task: Task, who: IntArray, engine: Engine, round_: int = 0) -> Coh
 
 def check_data(data: Data) -> None:
     """Assert shapes, types, and that every class occurs."""
-    samples, labels = data.load()
+    loaded = data.load()
+    samples, labels = loaded.inputs, loaded.labels
     assert samples.shape == (len(labels), *data.input_shape), "samples have the declared shape"
     assert samples.dtype == np.float32, "samples are float32"
     assert np.isfinite(samples).all(), "samples are finite"
@@ -53,8 +55,10 @@ def check_data(data: Data) -> None:
 def check_partition(partition: Partition, devices: int = 7) -> None:
     """Assert that no sample lies on two devices, that every device has some, and that draws are repeatable."""
     labels = np.repeat(np.arange(10), 40)
-    parts = partition.split(labels, devices, np.random.default_rng(1))
-    again = partition.split(labels, devices, np.random.default_rng(1))
+    samples = Samples(np.zeros((400, 1), np.float32), labels)
+    places = np.random.default_rng(2).normal(size=(devices, 2))
+    parts = partition.split(samples, places, np.random.default_rng(1)).parts
+    again = partition.split(samples, places, np.random.default_rng(1)).parts
     every = np.concatenate(parts)
     assert len(parts) == devices, "one part a device"
     assert len(np.unique(every)) == len(every), "no sample lies on two devices"

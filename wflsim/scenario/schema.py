@@ -114,12 +114,21 @@ class TaskSection:
         partition: Which sample lies on which device.
         model: The network that is trained.
         test_share: Share of each device's samples that it keeps for testing and never trains on.
+        validation_share: Share of each device's samples that it sets aside for choosing, and never trains on.
     """
 
     data: Data
     partition: Partition
     model: Model
     test_share: Annotated[float, ("above", 0.0), ("below", 1.0)] = 0.2
+    validation_share: Annotated[float, ("least", 0.0), ("below", 1.0)] = 0.0
+
+    def __post_init__(self) -> None:
+        if self.test_share + self.validation_share >= 1.0:
+            raise ValueError(
+                f"test_share and validation_share must leave something to train on, got {self.test_share:g} and "
+                f"{self.validation_share:g}; take smaller shares"
+            )
 
 
 @dataclass(frozen=True)

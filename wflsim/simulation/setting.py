@@ -51,5 +51,5 @@ def settle(world: World, blaming: Blaming = lambda *_: nullcontext()) -> Setting
         channel = world.channel.init(devices.position_m, streams.at())
         world.channel.step(channel, 0.0, streams.at(0))  # what a step would refuse is refused now
     with blaming("task.partition", "use fewer devices, more data, or another partition"):
-        holdings = hold(world.task, world.fleet.devices, streams)
+        holdings = hold(world.task, devices.position_m, streams)
     return Setting(world, streams, devices, life, channel, holdings)

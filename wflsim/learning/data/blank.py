@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from channel_models.units import Count
-from wflsim.contracts import IntArray
+from wflsim.contracts import Samples
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Blank:
         """Number of classes."""
         return self.labels
 
-    def load(self) -> tuple[npt.NDArray[np.float32], IntArray]:
+    def load(self) -> Samples:
         """Return one zero seen as all samples, and labels 0, 1, … in turn."""
         nothing = np.broadcast_to(np.zeros((), np.float32), (self.samples, *self.shape))
-        return nothing, np.arange(self.samples) % self.labels
+        return Samples(nothing, np.arange(self.samples) % self.labels)

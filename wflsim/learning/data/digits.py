@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from wflsim.contracts import IntArray
+from wflsim.contracts import Samples
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,11 @@ class Digits:
         """Ten digits."""
         return 10
 
-    def load(self) -> tuple[npt.NDArray[np.float32], IntArray]:
+    def load(self) -> Samples:
         """Return the images, shape (1797, 1, 8, 8), and their digits, shape (1797,)."""
         table = _table()
         images = (table[:, :-1] / 8.0 - 1.0).astype(np.float32).reshape(-1, *self.input_shape)
-        return images, table[:, -1].astype(np.int64)
+        return Samples(images, table[:, -1].astype(np.int64))
 
 
 def _table() -> npt.NDArray[np.float64]:
