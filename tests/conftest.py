@@ -1,6 +1,11 @@
 """A world small enough to be played in a moment."""
 
+import os
+
 import pytest
+
+# One host thread an operation, as engines train: small operations wait for each other on a busy host otherwise.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 TINY = """\
 name: tiny

@@ -80,7 +80,9 @@ def test_benchmarks_are_listed():
         "agreement",
         "allocators",
         "network",
-        "engine",
+        "cohort",
+        "accuracy",
+        "population",
     ]
 
 

@@ -8,7 +8,6 @@ from wflsim.contracts import Turn
 from wflsim.learning.algorithms.fedalt import FedAlt
 from wflsim.learning.algorithms.fedavg import FedAvg
 from wflsim.learning.algorithms.japp import Japp
-from wflsim.learning.engines import Batched
 from wflsim.learning.testing import STREAMS, check_algorithm, cohort_of, small_task
 
 TASK = small_task()
@@ -18,7 +17,7 @@ EVERYBODY = np.arange(5)
 def play(algorithm, keep, rounds=3, who=EVERYBODY, task=TASK):
     state = algorithm.init(task)
     for round_ in range(rounds):
-        cohort = cohort_of(task, who, Batched(), round_)
+        cohort = cohort_of(task, who, round_)
         state = algorithm.fuse(state, algorithm.train(state, cohort, np.full(len(who), keep)))
     return [algorithm.model_for(state, device) for device in (None, *range(5))]
 
@@ -70,7 +69,7 @@ def test_switches_change_the_result():
 
 
 def test_the_personal_part_never_travels():
-    cohort = cohort_of(TASK, EVERYBODY, Batched())
+    cohort = cohort_of(TASK, EVERYBODY)
     for algorithm in (Japp(), FedAlt()):
         updates = algorithm.train(algorithm.init(TASK), cohort, np.full(5, 0.5))
         sent = {name for message in updates.messages for name in message.tensors}

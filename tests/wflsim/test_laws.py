@@ -11,7 +11,7 @@ from wflsim.contracts import Message, Turn, Updates
 from wflsim.learning.algorithms.fedalt import FedAlt
 from wflsim.learning.algorithms.fedavg import FedAvg
 from wflsim.learning.algorithms.japp import Japp
-from wflsim.learning.engines import Batched, host_threads
+from wflsim.learning.crews import host_threads
 from wflsim.learning.evaluation import evaluate
 from wflsim.learning.testing import STREAMS, cohort_of, small_task
 from wflsim.scenario.loading import parse
@@ -26,7 +26,7 @@ EVERYBODY = np.arange(5)
 def trained(algorithm, rounds=2):
     state = algorithm.init(TASK)
     for round_ in range(rounds):
-        updates = algorithm.train(state, cohort_of(TASK, EVERYBODY, Batched(), round_), np.ones(5))
+        updates = algorithm.train(state, cohort_of(TASK, EVERYBODY, round_), np.ones(5))
         state = algorithm.fuse(state, updates)
     return state
 
@@ -92,8 +92,8 @@ def test_the_global_model_is_the_shared_part_with_the_mean_of_the_personal_parts
 
 def test_batches_of_two_rounds_and_of_two_exchanges_differ():
     def batches(round_, step):
-        cohort = replace(cohort_of(TASK, EVERYBODY, Batched()), turn=Turn(round_, step, STREAMS))
-        return cohort.phases((3,), 8)[0]
+        cohort = replace(cohort_of(TASK, EVERYBODY), turn=Turn(round_, step, STREAMS))
+        return cohort.phases((3,), 8)[0].rows
 
     drawn = [batches(0, 0), batches(1, 0), batches(0, 1)]
     assert torch.equal(drawn[0], batches(0, 0))
@@ -109,7 +109,12 @@ def test_each_part_moves_at_its_own_rate(method):
             (state.shared["dense0.weight"] - initial.shared["dense0.weight"]).abs().max()
         )
         return shared, float(
-            (state.personal["dense1.weight"] - initial.personal["dense1.weight"]).abs().max()
+            (
+                state.personal.rows(EVERYBODY)["dense1.weight"]
+                - initial.personal.rows(EVERYBODY)["dense1.weight"]
+            )
+            .abs()
+            .max()
         )
 
     slow_shared = moved(trained(method(shared_rate=1e-7, personal_rate=0.1), 1))
@@ -124,7 +129,7 @@ def test_a_large_negative_weight_is_worth_keeping():
     weight = torch.full_like(state.shared["dense0.weight"], 0.01)
     weight[2, 5] = -3.0
     state = replace(state, shared={**state.shared, "dense0.weight": weight})
-    updates = algorithm.train(state, cohort_of(TASK, EVERYBODY, Batched()), np.full(5, 1 / 448))
+    updates = algorithm.train(state, cohort_of(TASK, EVERYBODY), np.full(5, 1 / 448))
     for message in updates.messages:
         assert message.tensors["kept"].tolist() == pytest.approx([-3.0], abs=1e-6)
 
@@ -247,15 +252,13 @@ def test_a_share_of_nothing_is_no_deadline(tiny):
 
 def test_host_threads_are_given_back():
     before = torch.get_num_threads()
-    with host_threads(Batched(threads=before + 1)):
+    with host_threads(before + 1):
         assert torch.get_num_threads() == before + 1
     assert torch.get_num_threads() == before
 
 
 def test_a_device_is_trained_the_same_in_any_company():
-    whole = FedAvg().train(FedAvg().init(TASK), cohort_of(TASK, EVERYBODY, Batched()), np.ones(5))
-    pair = FedAvg().train(
-        FedAvg().init(TASK), cohort_of(TASK, np.array([1, 3]), Batched()), np.ones(2)
-    )
+    whole = FedAvg().train(FedAvg().init(TASK), cohort_of(TASK, EVERYBODY), np.ones(5))
+    pair = FedAvg().train(FedAvg().init(TASK), cohort_of(TASK, np.array([1, 3])), np.ones(2))
     for name, tensor in pair.messages[1].tensors.items():
         assert torch.allclose(tensor, whole.messages[3].tensors[name], atol=1e-6)

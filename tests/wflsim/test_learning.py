@@ -1,7 +1,5 @@
 """Laws of masks, messages, fusion, partitions and operation counts."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -11,15 +9,16 @@ from hypothesis import strategies as st
 from wflsim.catalog import component, kinds
 from wflsim.contracts import Message, Samples
 from wflsim.learning import testing
-from wflsim.learning.anatomy import Anatomy, Layer, bitmap_bits, step_macs
+from wflsim.learning.anatomy import Anatomy, bitmap_bits, step_macs
+from wflsim.learning.blueprint import Blueprint, Chain, Linear
 from wflsim.learning.data.digits import Digits
-from wflsim.learning.engines import Batched, Loop
+from wflsim.learning.data.registry import SETS
 from wflsim.learning.fusion import masked_mean
-from wflsim.learning.masks import keep_largest
 from wflsim.learning.models import Mlp
-from wflsim.learning.partition import Classes, hold_out
+from wflsim.learning.partitions.hold_out import hold_out
+from wflsim.learning.partitions.labels import Classes
 from wflsim.learning.payload import pruned, unpack
-from wflsim.learning.stacked import stacked_forward
+from wflsim.learning.pruning.choosing import keep_largest
 from wflsim.learning.testing import cohort_of, small_task
 
 
@@ -142,8 +141,7 @@ def test_held_out_samples_are_never_trained_on_and_have_the_same_mix(count, shar
         assert shares.max() - shares.min() <= 2
 
 
-LAYERS = (Layer("a", (6, 4), 6, 24), Layer("b", (5, 6), 5, 30), Layer("c", (3, 5), 3, 15))
-MODEL = Anatomy(LAYERS)
+MODEL = Blueprint(Chain((Linear("a", 6), Linear("b", 5), Linear("c", 3))), (4,)).anatomy
 
 
 def test_operations_of_a_step_layer_by_layer():
@@ -168,14 +166,14 @@ def test_a_split_loses_nothing(personal, names):
 
 def test_training_equals_plain_sgd_one_device_at_a_time():
     task = small_task()
-    cohort = cohort_of(task, np.arange(5), Loop(), 2)
+    cohort = cohort_of(task, np.arange(5), 2, together=False)
     (batches,) = cohort.phases((5,), 8)
     trained = cohort.train(cohort.stack(task.initial), task.anatomy.tensors, batches, 0.1)
     for device in range(5):
-        module = Mlp(hidden=(7,)).build((1, 8, 8), 10)
+        module = Mlp(hidden=(7,)).blueprint((1, 8, 8), 10).build()
         module.load_state_dict(task.initial)
         optimiser = torch.optim.SGD(module.parameters(), lr=0.1)
-        for batch in batches[:, device]:
+        for batch in batches.rows[:, device]:
             optimiser.zero_grad()
             torch.nn.functional.cross_entropy(
                 module(task.inputs[batch]), task.labels[batch]
@@ -187,18 +185,18 @@ def test_training_equals_plain_sgd_one_device_at_a_time():
 
 def test_batches_run_through_a_devices_own_samples_and_depend_on_nobody_else():
     task = small_task()
-    cohort = cohort_of(task, np.arange(5), Batched(), 1)
-    alone = cohort_of(task, np.array([2]), Batched(), 1)
+    cohort = cohort_of(task, np.arange(5), 1)
+    alone = cohort_of(task, np.array([2]), 1)
     (batches,) = cohort.phases((100,), 8)
-    assert torch.equal(batches[:, 2], alone.phases((100,), 8)[0][:, 0])
+    assert torch.equal(batches.rows[:, 2], alone.phases((100,), 8)[0].rows[:, 0])
     own = task.holdings.train[2]
-    epoch = batches[:, 2].reshape(-1)[: len(own)]
+    epoch = batches.rows[:, 2].reshape(-1)[: len(own)]
     assert sorted(epoch.tolist()) == sorted(own)
 
 
 def test_masked_training_never_revives_a_weight():
     task = small_task()
-    cohort = cohort_of(task, np.arange(5), Batched())
+    cohort = cohort_of(task, np.arange(5))
     (batches,) = cohort.phases((4,), 8)
     mask = {"dense0.weight": torch.rand(5, 7, 64) < 0.5}
     start = {
@@ -221,7 +219,9 @@ def test_masked_training_never_revives_a_weight():
     ],
 )
 def test_the_whole_catalogue_conforms(family, check):
-    for kind in set(kinds(family)) - {"workload"}:  # which trains nothing, and says so
+    # One trains nothing, two have no defaults, and sets in files have tests of their own.
+    elsewhere = {"workload", "npz", "own", *SETS}
+    for kind in set(kinds(family)) - elsewhere:
         check(component(family, kind)())
 
 
@@ -235,37 +235,3 @@ def test_the_digits_are_those_of_scikit_learn(monkeypatch):
     assert np.array_equal(labels, digits)
     monkeypatch.setattr("wflsim.learning.data.digits.find_spec", lambda name: None)
     assert np.array_equal(Digits().load().inputs, images)
-
-
-def test_layers_written_out_are_those_of_any_module():
-    task = small_task(hidden=(7, 6))
-    opaque = replace(task, module=torch.nn.Sequential())
-    opaque.module.add_module("inner", task.module)
-    assert stacked_forward(task.module) is not None
-    assert stacked_forward(opaque.module) is None
-    double = task.module.double()
-    params = {name: torch.randn(3, *tensor.shape).double() for name, tensor in task.initial.items()}
-    inputs = torch.randn(3, 4, 1, 8, 8).double()
-    one = stacked_forward(double)(params, inputs)
-    each = [
-        torch.func.functional_call(double, {n: t[k] for n, t in params.items()}, (inputs[k],))
-        for k in range(3)
-    ]
-    assert torch.allclose(one, torch.stack(each), atol=1e-12)
-
-
-@pytest.mark.parametrize("engine", [Batched(), Loop()])
-def test_a_module_of_unknown_layers_is_trained_all_the_same(engine):
-    task = small_task()
-    cohort = cohort_of(task, np.arange(5), engine)
-    (batches,) = cohort.phases((3,), 8)
-    params = cohort.stack(task.initial)
-    known = cohort.train(params, task.anatomy.tensors, batches, 0.1)
-
-    wrapped = torch.nn.Sequential()
-    wrapped.add_module("inner", task.module)
-    unknown = cohort_of(replace(task, module=wrapped), np.arange(5), engine)
-    renamed = {f"inner.{name}": tensor for name, tensor in params.items()}
-    found = unknown.train(renamed, list(renamed), batches, 0.1)
-    for name, tensor in known.items():
-        assert torch.allclose(found[f"inner.{name}"], tensor, atol=1e-6)

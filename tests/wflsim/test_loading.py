@@ -186,7 +186,7 @@ def test_a_component_that_has_a_default_needs_no_kind(tiny):
         == 30
     )
     (mistake,) = mistakes(tiny, "engine.thread=2")
-    assert "unknown key of batched; did you mean 'threads'" in str(mistake)
+    assert "unknown key of auto; did you mean 'threads'" in str(mistake)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_a_kind_left_to_the_default_merges_like_one_that_is_written(tiny):
     assert systems["pruned"].allocator.tolerance == 1e-9
     assert systems["fedalt"].allocator.tolerance == 1e-10
     text = tiny.replace("rounds: 3", "rounds: 3\nengine: {threads: 4}")
-    assert parse(text, "t", ["engine=batched"]).scenario.world.engine.threads == 4
+    assert parse(text, "t", ["engine=auto"]).scenario.world.engine.threads == 4
     assert parse(text, "t", ["engine.kind=loop"]).scenario.world.engine.threads == 1
 
 

@@ -16,6 +16,7 @@ COMMANDS = {
         "wflsim.cli.check",
         "Say what a scenario means and whether it can work, before it is played.",
     ),
+    "partition": ("wflsim.cli.partition", "Show which data lie on which device."),
     "fit": (
         "wflsim.cli.fit",
         "Fit a surrogate of accuracy over rounds to a run, for studies of the network alone.",
@@ -23,6 +24,10 @@ COMMANDS = {
     "list": (
         "wflsim.cli.listing",
         "Show every kind of component, with fields, units and defaults.",
+    ),
+    "data": (
+        "wflsim.cli.data",
+        "Show the data sets that come as files, and fetch them.",
     ),
     "schema": (
         "wflsim.cli.schema",

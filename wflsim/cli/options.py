@@ -8,8 +8,23 @@ import click
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+def _root(ctx: click.Context, param: click.Parameter, folder: str | None) -> None:
+    """Make a folder the data root."""
+    if folder is not None:
+        from wflsim.learning.data.files import set_root
+
+        set_root(folder)
+
+
 def scenario_options(command: Command) -> Command:
-    """Add SCENARIO, --set and --seed to a command."""
+    """Add SCENARIO, --set, --seed and --data to a command."""
+    command = click.option(
+        "--data",
+        metavar="DIR",
+        callback=_root,
+        expose_value=False,
+        help="Data root, where data sets lie; else WFLSIM_DATA, else a cache.",
+    )(command)
     command = click.option("--seed", type=click.IntRange(min=0), help="Seed of every random draw.")(
         command
     )

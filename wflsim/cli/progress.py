@@ -11,8 +11,13 @@ from wflsim.scenario.loading import Loaded
 
 
 @contextmanager
-def progress(loaded: Loaded) -> Iterator[Callable[[str, int, Report], None]]:
-    """Yield a function that takes every round's report; the line goes to standard error."""
+def progress(loaded: Loaded, played: int = 0) -> Iterator[Callable[[str, int, Report], None]]:
+    """Yield a function that takes every round's report; the line goes to standard error.
+
+    Args:
+        loaded: The scenario.
+        played: Rounds that were played before, of all variants.
+    """
     total = sum(system.rounds for system in loaded.scenario.systems.values())
     columns = (
         TextColumn("[bold]{task.description}"),
@@ -25,10 +30,10 @@ def progress(loaded: Loaded) -> Iterator[Callable[[str, int, Report], None]]:
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:
-        line = bar.add_task(loaded.scenario.world.name, total=total, said="")
+        line = bar.add_task(loaded.scenario.world.name, total=total, completed=played, said="")
 
         def watch(variant: str, rounds: int, report: Report) -> None:
-            accuracy = f"  accuracy {report.scores.personal.mean():.3f}" if report.scores else ""
+            accuracy = f"  accuracy {report.scores.mean:.3f}" if report.scores else ""
             said = f"round {report.round_ + 1}/{rounds}  simulated {report.end_s:.2f} s{accuracy}  left"
             bar.update(line, advance=1, description=variant, said=said)
 

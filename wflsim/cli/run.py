@@ -1,13 +1,20 @@
 """`wflsim run`: play a scenario, write a run folder, say what came out."""
 
 import json
+import os
 from contextlib import nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from wflsim.cli.options import scenario_options
+
+
+def _workers(ctx: click.Context, param: click.Parameter, count: int | None) -> None:
+    """Say to this process and its children how many train at the same time."""
+    if count is not None:
+        os.environ["WFLSIM_WORKERS"] = str(count)
 
 
 @click.command("run")
@@ -23,6 +30,33 @@ from wflsim.cli.options import scenario_options
     is_flag=True,
     help="Also write trace.json, which the Perfetto viewer (ui.perfetto.dev) opens.",
 )
+@click.option(
+    "--checkpoint",
+    "every",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="Keep everything after every N rounds and at Ctrl-C, to resume from; 0 for never.",
+)
+@click.option(
+    "--resume", "wish", flag_value="resume", help="Refuse to play unless --out can be resumed."
+)
+@click.option(
+    "--fresh", "wish", flag_value="fresh", help="Refuse to play where --out would be resumed."
+)
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda", "auto"]),
+    help="Where tensors are computed; short for --set device=...",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    callback=_workers,
+    expose_value=False,
+    help="Chunks of devices that are trained at the same time; all cores by default. It changes no result.",
+)
 @click.option("--quiet", is_flag=True, help="No progress line and no table.")
 def command(
     scenario: str,
@@ -31,9 +65,14 @@ def command(
     out: str | None,
     form: str,
     trace: bool,
+    every: int,
+    wish: Literal["resume", "fresh"] | None,
+    device: str | None,
     quiet: bool,
 ) -> None:
     """Play SCENARIO, a file or the name of a shipped scenario, and write a run folder.
+
+    A run that was cut short is resumed when the same scenario is played into its folder again.
 
     Exit code 0: the run succeeded; 2: a mistake that you can mend; 1: anything else.
     """
@@ -41,21 +80,33 @@ def command(
     from wflsim.simulation.preflight import refuse
     from wflsim.simulation.setting import settle
 
-    loaded = load(scenario, assignments, seed)
+    chosen = () if device is None else (f"device={device}",)
+    loaded = load(scenario, (*assignments, *chosen), seed)
     refuse(loaded.scenario.world, loaded.scenario.systems)
     setting = settle(loaded.scenario.world, loaded.blaming)
-    from wflsim.records.folder import new_folder
-    from wflsim.simulation.run import Run
+    from wflsim.records.opening import opened
+    from wflsim.simulation.run import Run, same
 
-    run = Run(loaded, setting, new_folder(out, loaded.scenario.world.name), partial(_draw, trace))
+    with opened(out, loaded.scenario.world.name, same(loaded), wish or "either") as folder:
+        run = Run(loaded, setting, folder, partial(_draw, trace), every=every)
+        _play(run, quiet)
+    _tell(run, form, quiet)
+
+
+def _play(run: Any, quiet: bool) -> None:
+    """Play a run, from where it is if it was cut short."""
+    if run.resume() and not quiet:
+        at = run.resumed[-1]
+        click.echo(f"resumed after round {at['round']} of {at['variant']}", err=True)
     try:
-        with nullcontext(lambda *_: None) if quiet else _progress(loaded) as watch:
+        with nullcontext(lambda *_: None) if quiet else _progress(run) as watch:
             run.play(watch)
     except KeyboardInterrupt:
+        path = run.folder.path
+        remedy = f"; play the same with --out {path} to go on" if run.every else ""
         raise click.ClickException(
-            f"interrupted; what was played so far is in {run.folder.path}"
+            f"interrupted; what was played so far is in {path}{remedy}"
         ) from None
-    _tell(run, form, quiet)
 
 
 def _tell(run: Any, form: str, quiet: bool) -> None:
@@ -74,10 +125,10 @@ def _tell(run: Any, form: str, quiet: bool) -> None:
         raise click.ClickException("every variant ended early; the manifest says why")
 
 
-def _progress(loaded: Any) -> Any:
+def _progress(run: Any) -> Any:
     from wflsim.cli.progress import progress
 
-    return progress(loaded)
+    return progress(run.loaded, sum(variant.rounds for variant in run.variants.values()))
 
 
 def _draw(trace: bool, run: Any) -> dict[str, str]:

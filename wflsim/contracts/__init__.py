@@ -1,9 +1,10 @@
 """What rooms promise each other: the exchange of a round, and the protocols that components fill."""
 
-from wflsim.contracts.exchange import BoolArray, Exchange, FloatArray, IntArray, Load, Turn
+from wflsim.contracts.exchange import BoolArray, Exchange, FloatArray, IntArray, Load, Rungs, Turn
 from wflsim.contracts.learning import (
     Algorithm,
     Anatomy,
+    Blueprint,
     Cohort,
     Data,
     Division,
@@ -54,6 +55,7 @@ __all__ = [
     "Background",
     "Backhaul",
     "Battery",
+    "Blueprint",
     "BoolArray",
     "Charge",
     "Cohort",
@@ -79,6 +81,7 @@ __all__ = [
     "Policy",
     "Presence",
     "Relaying",
+    "Rungs",
     "Samples",
     "Scores",
     "Sent",

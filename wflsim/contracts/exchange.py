@@ -49,6 +49,26 @@ class Load:
         return self.fixed + self.prunable * keep
 
 
+@dataclass(frozen=True, eq=False)
+class Rungs:
+    """The kept shares that can be had, where not every one can, and what each costs exactly.
+
+    Attributes:
+        share: Kept shares, rising to one, shape (L,).
+        bits: Size of a message at each, shape (L,).
+        macs: Operations of each participant at each, shape (K, L).
+    """
+
+    share: FloatArray
+    bits: FloatArray
+    macs: FloatArray
+
+    def at(self, keep: FloatArray) -> IntArray:
+        """Return the highest rung that keeps no more than a share, or else the lowest, shape (K,)."""
+        found = np.searchsorted(self.share, keep * (1 + 1e-12), side="right") - 1
+        return np.asarray(np.maximum(found, 0))
+
+
 @dataclass(frozen=True)
 class Exchange:
     """One thing that algorithm and network agree on: what travels down, is computed, and travels up.
@@ -64,6 +84,8 @@ class Exchange:
         weight: What pruning a device costs the learning, relative to the others, shape (K,).
         units: Number of prunable units; a kept share is a whole number of them.
         purpose: What the exchange is for, as it stands in the records.
+        rungs: The shares that can be had, where whole units of many layers come and go together; the loads above are
+            then no less than what they cost. None where every whole number of units can be kept.
     """
 
     participants: IntArray
@@ -76,20 +98,31 @@ class Exchange:
     weight: FloatArray
     units: int
     purpose: str = "train"
+    rungs: Rungs | None = None
 
     def sent_bits(self, keep: FloatArray) -> FloatArray:
         """Return the size of each message at shares in whole units, a whole number of bits, shape (K,).
 
         Where shares are not whole numbers of units, it is rounded down: half a bit more would arrive after the deadline.
         """
+        if self.rungs is not None:
+            return self.rungs.bits[self.rungs.at(keep)]
         bits = self.up_bits.at(keep)
         return np.rint(bits) if self.units else np.floor(bits * (1 + 1e-12))
+
+    def computed_macs(self, keep: FloatArray) -> FloatArray:
+        """Return the operations of each participant at shares in whole units, shape (K,)."""
+        if self.rungs is None:
+            return self.macs.at(keep)
+        return np.asarray(self.rungs.macs[np.arange(len(keep)), self.rungs.at(keep)])
 
     def whole_units(self, keep: FloatArray) -> FloatArray:
         """Return the largest shares not above ``keep`` that are whole numbers of units, at least one, shape (K,).
 
         Rounding goes down, since one weight more than the plan would arrive after the deadline.
         """
+        if self.rungs is not None:
+            return self.rungs.share[self.rungs.at(keep)]
         if self.units == 0:
             return keep
         kept = np.floor(keep * self.units * (1 + 1e-12))
@@ -102,6 +135,8 @@ class Exchange:
             value = getattr(self, column.name)
             if isinstance(value, Load):
                 changed[column.name] = Load(value.fixed[rows], value.prunable[rows])
+            elif isinstance(value, Rungs):
+                changed[column.name] = replace(value, macs=value.macs[rows])
             elif isinstance(value, np.ndarray):
                 changed[column.name] = value[rows]
         return replace(self, **changed)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 Anatomy = Any  # wflsim.learning.anatomy.Anatomy
 Task = Any  # wflsim.learning.task.Task
 Cohort = Any  # wflsim.learning.cohort.Cohort
+Way = Any  # wflsim.learning.engines.Way
 State = Any  # the algorithm's own
 
 
@@ -64,15 +66,53 @@ class Updates:
 
 @dataclass(frozen=True)
 class Scores:
-    """The result of an evaluation.
+    """The result of an evaluation; what was not measured is not a number.
 
     Attributes:
         personal: Accuracy of each device's model on its own test data, shape (K,).
         whole: Accuracy of the global model on all test data.
+        loss_personal: Mean negative log-likelihood of devices' own models over all their test samples, in nats.
+        loss_whole: The same of the global model.
+        calibration_personal: Expected calibration error of devices' own models over all their test samples.
+        calibration_whole: The same of the global model.
+
+    >>> scores = Scores(np.array([0.5, np.nan, 0.9, 0.7]), 0.6)
+    >>> round(scores.mean, 6), round(scores.deviation, 6), scores.least, scores.worst_decile
+    (0.7, 0.163299, 0.5, 0.5)
     """
 
     personal: FloatArray
     whole: float
+    loss_personal: float = nan
+    loss_whole: float = nan
+    calibration_personal: float = nan
+    calibration_whole: float = nan
+
+    @property
+    def known(self) -> FloatArray:
+        """The accuracies of the devices that were measured."""
+        return self.personal[~np.isnan(self.personal)]
+
+    @property
+    def mean(self) -> float:
+        """Mean accuracy over the devices that were measured; every device counts the same."""
+        return float(self.known.mean()) if len(self.known) else nan
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of their accuracies, over those devices and not as an estimate beyond them."""
+        return float(self.known.std()) if len(self.known) else nan
+
+    @property
+    def worst_decile(self) -> float:
+        """Mean accuracy of the worst of them: a tenth of the devices, rounded down, and at least one."""
+        worst = np.sort(self.known)[: max(1, len(self.known) // 10)]
+        return float(worst.mean()) if len(worst) else nan
+
+    @property
+    def least(self) -> float:
+        """Least of their accuracies."""
+        return float(self.known.min()) if len(self.known) else nan
 
 
 class Learning(Protocol):
@@ -88,15 +128,24 @@ class Learning(Protocol):
         ...
 
 
-class Model(Protocol):
-    """A network architecture: its layers without torch, and its module with it."""
+class Blueprint(Protocol):
+    """A network told without torch, from which its module can be built."""
 
-    def anatomy(self, input_shape: tuple[int, ...], classes: int) -> Anatomy:
-        """Return the layers with their shapes and operation counts, without importing torch."""
+    @property
+    def anatomy(self) -> Anatomy:
+        """The layers with their shapes and operation counts, without importing torch."""
         ...
 
-    def build(self, input_shape: tuple[int, ...], classes: int) -> "torch.nn.Module":
-        """Return a fresh module whose parameters have the anatomy's names and shapes."""
+    def build(self) -> "torch.nn.Module":
+        """Return a fresh module whose tensors have the anatomy's names and shapes."""
+        ...
+
+
+class Model(Protocol):
+    """A network architecture."""
+
+    def blueprint(self, input_shape: tuple[int, ...], classes: int) -> Blueprint:
+        """Return the network for samples of a shape and a number of classes."""
         ...
 
 
@@ -172,15 +221,13 @@ class Partition(Protocol):
 class Engine(Protocol):
     """How the devices of a cohort are trained on the host."""
 
-    @property
-    def threads(self) -> int:
-        """Host threads of one operation; part of the scenario, since it can change a result's last bit."""
-        ...
+    def way(self, anatomy: Anatomy, known: bool, accelerated: bool = False) -> Way:
+        """Return how a model is trained: by a rule over the model, never by a clock.
 
-    def gradients(self, loss: Any, stacked: Any = None) -> Any:
-        """Return a function from stacked parameters, inputs and labels to stacked gradients.
-
-        ``loss`` is that of one device; ``stacked``, where there is one, gives all devices' losses at once.
+        Args:
+            anatomy: The model's layers.
+            known: Whether it is made of layers that can be batched and thinned.
+            accelerated: Whether tensors are computed on a GPU.
         """
         ...
 
@@ -202,7 +249,10 @@ class Algorithm(Protocol):
         ...
 
     def train(self, state: State, cohort: Cohort, keep: FloatArray) -> Updates:
-        """Return what the devices of the cohort send and keep, at their kept shares, shape (K,)."""
+        """Return what the devices of the cohort send and keep, at their kept shares, shape (K,).
+
+        A cohort is a chunk of those that arrived: what a device brings may depend on no other device.
+        """
         ...
 
     def fuse(self, state: State, updates: Updates) -> State:

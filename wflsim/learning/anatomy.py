@@ -1,47 +1,101 @@
-"""A model told without torch: its layers, their sizes, their operations, and how it is split in two."""
+"""A model told without torch: its layers, their tensors and units, their operations, and how it is split in two."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from math import ceil, prod
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
-from wflsim.contracts import Exchange, IntArray, Load
+from wflsim.contracts import Exchange, FloatArray, IntArray, Load
+from wflsim.errors import UserError
 
 BITS_PER_VALUE = 32
-Split = Literal["output", "input", "none"]
+_SAYS = ": output, input, norms, adapters, none, or names of layers between commas"
+Split = Annotated[str, ("pattern", r"^[\w.*, -]+$"), ("saying", _SAYS)]
+Role = Literal["weight", "bias", "scale", "shift", "statistic"]
+
+
+@dataclass(frozen=True)
+class Space:
+    """Units that are kept or pruned together wherever they occur: the channels that a layer makes.
+
+    Attributes:
+        name: The layer that makes them.
+        units: Their number.
+        group: Units that can only be pruned together, as a group norm's channels.
+        free: Whether they may be pruned at all; inputs, classes and what is normalised over all units may not.
+    """
+
+    name: str
+    units: int
+    group: int = 1
+    free: bool = True
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A dimension of a tensor that runs over units: entry (b · units + u) · after + a belongs to unit u.
+
+    Attributes:
+        space: Name of the space of the units.
+        before: How often the units are repeated as a whole, as by the four gates of a recurrent layer.
+        after: How many entries a unit has in a row, as the pixels of a channel that was flattened.
+    """
+
+    space: str
+    before: int = 1
+    after: int = 1
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor of a layer.
+
+    Attributes:
+        name: Its name in the module.
+        shape: Its shape.
+        role: What it is; weights may be pruned one by one, statistics are not trained.
+        axes: For each dimension the units it runs over, or None.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    role: Role
+    axes: tuple[Axis | None, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return prod(self.shape)
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer with weights.
+    """A layer with tensors.
 
     Attributes:
-        name: Name of the layer in the module; its tensors are ``name.weight`` and ``name.bias``.
-        weight_shape: Shape of the weights, which may be pruned.
-        biases: Number of biases, which are never pruned.
+        name: Its name in the module.
+        tensors: Its tensors, in the module's order, statistics last.
         macs: Multiply-accumulate operations of one sample's forward pass.
+        norm: Whether it normalises.
     """
 
     name: str
-    weight_shape: tuple[int, ...]
-    biases: int
+    tensors: tuple[Tensor, ...]
     macs: int
+    norm: bool = False
 
     @property
     def weights(self) -> int:
-        """Number of weights."""
-        return prod(self.weight_shape)
+        """Number of weights, which may be pruned."""
+        return sum(tensor.size for tensor in self.tensors if tensor.role == "weight")
 
     @property
-    def tensors(self) -> tuple[str, ...]:
-        """Names of the layer's tensors."""
-        return (
-            (f"{self.name}.weight", f"{self.name}.bias")
-            if self.biases
-            else (f"{self.name}.weight",)
-        )
+    def others(self) -> int:
+        """Number of all other entries, which are never pruned one by one."""
+        return sum(tensor.size for tensor in self.tensors if tensor.role != "weight")
 
 
 @dataclass(frozen=True)
@@ -49,51 +103,109 @@ class Anatomy:
     """The layers of a model, from input to output.
 
     Attributes:
-        layers: The layers with weights.
+        layers: The layers with tensors.
+        spaces: Name → units that are pruned together.
     """
 
     layers: tuple[Layer, ...]
+    spaces: Mapping[str, Space] = field(default_factory=dict)
 
     @property
     def weights(self) -> int:
-        """Number of weights."""
+        """Number of weights, which may be pruned."""
         return sum(layer.weights for layer in self.layers)
 
     @property
-    def biases(self) -> int:
-        """Number of biases."""
-        return sum(layer.biases for layer in self.layers)
+    def others(self) -> int:
+        """Number of all other entries."""
+        return sum(layer.others for layer in self.layers)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulate operations of one sample's forward pass."""
+        return sum(layer.macs for layer in self.layers)
 
     @property
     def bits(self) -> int:
         """Size of all tensors when they are sent dense."""
-        return BITS_PER_VALUE * (self.weights + self.biases)
+        return BITS_PER_VALUE * (self.weights + self.others)
 
     @property
     def tensors(self) -> tuple[str, ...]:
         """Names of all tensors, in order."""
-        return tuple(name for layer in self.layers for name in layer.tensors)
+        return tuple(tensor.name for tensor in self.every())
 
-    def split(self, personal: Split) -> tuple["Anatomy", "Anatomy"]:
+    @property
+    def prunable(self) -> tuple[str, ...]:
+        """Names of the tensors whose entries may be pruned."""
+        return tuple(tensor.name for tensor in self.every() if tensor.role == "weight")
+
+    @property
+    def statistics(self) -> tuple[str, ...]:
+        """Names of the tensors that follow from the data and are not trained."""
+        return tuple(tensor.name for tensor in self.every() if tensor.role == "statistic")
+
+    def every(self) -> tuple[Tensor, ...]:
+        """Return all tensors, in order."""
+        return tuple(tensor for layer in self.layers for tensor in layer.tensors)
+
+    def split(self, personal: str) -> tuple["Anatomy", "Anatomy"]:
         """Return the shared and the personal part.
 
-        ``output`` makes the last layer personal, ``input`` the first, ``none`` nothing.
+        ``output`` makes the last layer with weights personal, ``input`` the first, ``norms`` every layer that
+        normalises (arXiv 2102.07623), ``adapters`` those whose names speak of adapters (arXiv 2204.03809), ``none``
+        nothing. Anything else is a list of layer names, between commas, in which * stands for any text.
         """
-        cut = {"output": len(self.layers) - 1, "input": 1, "none": len(self.layers)}[personal]
-        front, back = Anatomy(self.layers[:cut]), Anatomy(self.layers[cut:])
-        return (back, front) if personal == "input" else (front, back)
+        own = self._personal(personal)
+        return (
+            Anatomy(tuple(layer for layer in self.layers if layer.name not in own), self.spaces),
+            Anatomy(tuple(layer for layer in self.layers if layer.name in own), self.spaces),
+        )
 
-    def dense_exchange(self, samples: IntArray, macs: float) -> Exchange:
+    def _personal(self, personal: str) -> set[str]:
+        """Return the names of the personal layers."""
+        weighted = [layer.name for layer in self.layers if layer.weights]
+        presets = {
+            "output": lambda: weighted[-1:],
+            "input": lambda: weighted[:1],
+            "norms": lambda: [layer.name for layer in self.layers if layer.norm],
+            "adapters": lambda: [layer.name for layer in self.layers if "adapter" in layer.name],
+        }
+        if personal == "none":
+            return set()
+        patterns = [pattern.strip() for pattern in personal.split(",")]
+        found = (
+            set(presets[personal]())
+            if personal in presets
+            else {
+                layer.name
+                for layer in self.layers
+                if any(fnmatchcase(layer.name, p) for p in patterns)
+            }
+        )
+        if not found:
+            raise UserError(
+                f"algorithm.personal: the model has no layers '{personal}', but "
+                f"{', '.join(layer.name for layer in self.layers)}; name some of them, or write none"
+            )
+        return found
+
+    def dense_exchange(self, samples: IntArray, macs: FloatArray | IntArray | float) -> Exchange:
         """Return the exchange in which every device receives and sends these layers as they are.
 
         Args:
             samples: Number of training samples of each device, shape (K,).
-            macs: Operations of each device.
+            macs: Operations of each device, one number or shape (K,).
         """
         return self.pruned_exchange(samples, (macs, 0.0), keep_min=1.0, mask=False)
 
     def pruned_exchange(
-        self, samples: IntArray, macs: tuple[float, float], *, keep_min: float, mask: bool = True
+        self,
+        samples: IntArray,
+        macs: tuple[FloatArray | IntArray | float, float],
+        *,
+        keep_min: float,
+        mask: bool = True,
     ) -> Exchange:
         """Return the exchange in which every device receives these layers and sends what it keeps of their weights.
 
@@ -112,7 +224,7 @@ class Anatomy:
             down_bits=Load(every * self.bits, none),
             macs=Load(every * macs[0], every * macs[1]),
             up_bits=Load(
-                every * (BITS_PER_VALUE * self.biases + mask_bits),
+                every * (BITS_PER_VALUE * self.others + mask_bits),
                 every * (BITS_PER_VALUE * self.weights),
             ),
             mask_bits=every * mask_bits,

@@ -1,4 +1,4 @@
-"""K devices trained as one: plain SGD on stacked parameters, with masks that are re-applied after every step."""
+"""K devices of a fleet: their samples in order, their tensors stacked, and their training, one way or another."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,43 +6,51 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.func import functional_call
 
-from wflsim.contracts import Engine, IntArray, Message, Turn, Updates
-from wflsim.learning.engines import Loss
-from wflsim.learning.stacked import stacked_forward
+from wflsim.contracts import IntArray, Message, Turn, Updates
+from wflsim.learning import batched, looped
+from wflsim.learning.lessons import Batches, Descent, Lesson, Objective, epochs
 from wflsim.learning.task import Task
 
 Params = Mapping[str, torch.Tensor]
+CROSS_ENTROPY = Objective()
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """The devices whose updates arrived in a round.
+    """Devices that are trained together.
 
     Attributes:
         task: What they learn.
         devices: Their indices, shape (K,).
         turn: When they are trained, which keys their draws.
-        engine: How they are trained on the host.
+        together: Whether they are trained as one, or one after another.
+        half: Whether steps are computed in bfloat16.
     """
 
     task: Task
     devices: IntArray
     turn: Turn
-    engine: Engine
+    together: bool = True
+    half: bool = False
 
-    def phases(self, steps: Sequence[int], size: int) -> tuple[torch.Tensor, ...]:
-        """Return the samples of every step of each phase, shapes (steps, K, size).
+    def phases(self, steps: Sequence[int], size: int) -> tuple[Batches, ...]:
+        """Return the batches of each phase of some numbers of steps.
 
         A device runs through shuffled epochs of its own data; its stream depends on the turn and the device alone,
         and goes on from phase to phase.
         """
         orders = np.stack([self._order(int(device), sum(steps) * size) for device in self.devices])
-        batches = (
-            torch.from_numpy(orders).reshape(len(self.devices), sum(steps), size).transpose(0, 1)
-        )
-        return torch.split(batches, list(steps))
+        rows = torch.from_numpy(orders).reshape(len(self.devices), sum(steps), size).transpose(0, 1)
+        return Batches(rows).split(steps)
+
+    def epochs(self, count: int, size: int) -> Batches:
+        """Return the batches of some shuffled epochs; the last batch of each is as short as the device's data leave it."""
+        shuffled = []
+        for device in self.devices.tolist():
+            rng, samples = self.turn.draw("batches", device), self.task.holdings.train[device]
+            shuffled.append(np.stack([rng.permutation(samples) for _ in range(count)]))
+        return epochs(shuffled, size)
 
     def stack(self, params: Params) -> dict[str, torch.Tensor]:
         """Return parameters repeated for every device, shapes (K, …)."""
@@ -60,63 +68,44 @@ class Cohort:
         self,
         params: Params,
         trainable: Collection[str],
-        batches: torch.Tensor,
-        learning_rate: float,
+        batches: Batches,
+        descent: Descent | float,
         masks: Params | None = None,
+        *,
+        objective: Objective = CROSS_ENTROPY,
+        widths: Mapping[str, int] | None = None,
     ) -> dict[str, torch.Tensor]:
-        """Return the parameters after one SGD step a batch, shapes (K, …).
+        """Return the parameters after one step a batch, shapes (K, …).
 
         Args:
             params: Stacked parameters, shapes (K, …).
-            trainable: Names of those that move; the others stay as they are.
-            batches: Samples of each step, shape (steps, K, B).
-            learning_rate: Step size.
+            trainable: Names of those that may change; the others stay as they are.
+            batches: Samples of each step.
+            descent: The rule of descent, or the step size of the plain one.
             masks: For some names, what is kept, shapes (K, …); what is not kept is zero after every step.
+            objective: The loss of one device.
+            widths: Where the devices train a smaller model: the number of units of each space that were pruned.
         """
-        if not trainable:
+        if not trainable or not len(batches.rows):
             return dict(params)
-        moving = {name: params[name] for name in trainable}
-        frozen = {name: tensor for name, tensor in params.items() if name not in moving}
-        gradients = self.engine.gradients(self._loss, self._losses())
-        for batch in batches:
-            slopes = gradients(moving, frozen, self.task.inputs[batch], self.task.labels[batch])
-            moving = {
-                n: torch.add(tensor, slopes[n], alpha=-learning_rate)
-                for n, tensor in moving.items()
-            }
-            if masks is not None:
-                moving = {
-                    name: tensor * masks[name] if name in masks else tensor
-                    for name, tensor in moving.items()
-                }
-        return {**frozen, **moving}
+        rule = descent if isinstance(descent, Descent) else Descent(descent)
+        task = self.task
+        lesson = Lesson(
+            frozenset(trainable), batches, rule, masks or {}, objective, self._streams, self.half
+        ).on(task.inputs.device)
+        there = {name: tensor.to(task.inputs.device) for name, tensor in params.items()}
+        if self.together:
+            found = batched.train(task.network, task.inputs, task.labels, there, lesson)
+        else:
+            found = looped.train(task.fresh_module(widths), task.inputs, task.labels, there, lesson)
+        return {name: tensor.cpu() for name, tensor in found.items()}
 
-    def _loss(
-        self, moving: Params, frozen: Params, inputs: torch.Tensor, labels: torch.Tensor
-    ) -> torch.Tensor:
-        """Return the mean cross-entropy of one device."""
-        logits = functional_call(self.task.module, {**moving, **frozen}, (inputs,))
-        return torch.nn.functional.cross_entropy(logits, labels)
-
-    def _losses(self) -> Loss | None:
-        """Return the mean cross-entropies of all devices as one function, if the module's layers are written out."""
-        forward = stacked_forward(self.task.module)
-        if forward is None:
-            return None
-
-        def losses(
-            moving: Params, frozen: Params, inputs: torch.Tensor, labels: torch.Tensor
-        ) -> torch.Tensor:
-            logits = forward({**moving, **frozen}, inputs)
-            each = torch.nn.functional.cross_entropy(
-                logits.flatten(0, 1), labels.flatten(), reduction="none"
-            )
-            return each.view(labels.shape).mean(1)
-
-        return losses
+    def _streams(self, step: int) -> list[np.random.Generator]:
+        """Return a stream for each device at a step, for parts that draw."""
+        return [self.turn.draw("dropout", device, step) for device in self.devices.tolist()]
 
     def _order(self, device: int, count: int) -> IntArray:
         samples = self.task.holdings.train[device]
         rng = self.turn.draw("batches", device)
-        epochs = -(-count // len(samples))
-        return np.concatenate([rng.permutation(samples) for _ in range(epochs)])[:count]
+        turns = -(-count // len(samples))
+        return np.concatenate([rng.permutation(samples) for _ in range(turns)])[:count]

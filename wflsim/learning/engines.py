@@ -1,99 +1,193 @@
-"""How the devices of a cohort are trained on the host: the gradient of one device's loss, for all of them."""
+"""How the devices of a cohort are trained on the host: as one or one after another, in chunks, by whom."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from os import cpu_count, environ
+from typing import Annotated, Any, Literal
 
-from wflsim.contracts import Engine
+from channel_models.units import Count
+from wflsim.errors import UserError
+from wflsim.learning.anatomy import Anatomy
 
-if TYPE_CHECKING:
-    import torch
-
-    Tensors = dict[str, torch.Tensor]
-
-Loss = Callable[..., Any]
 Threads = Annotated[int, ("least", 1), ("most", 256)]
+By = Literal["threads", "processes", "ray"]
+CHUNK, CHUNK_GPU = 10, 100
+MOST_WEIGHTS, MOST_MACS = 1_000_000, 5_000_000
+
+
+@dataclass(frozen=True)
+class Way:
+    """What an engine has chosen.
+
+    The devices of a chunk are computed together with the same number of threads, wherever that is; so results depend
+    on ``together``, ``chunk`` and ``threads``, and not on who computes or how many do.
+
+    Attributes:
+        together: Whether the devices of a chunk are trained as one, or one after another.
+        chunk: Devices of a chunk.
+        threads: Host threads of one operation.
+        by: Who trains: threads of this process, other processes, or Ray's workers.
+        workers: How many train at once.
+        why: The reason, in a sentence.
+    """
+
+    together: bool
+    chunk: int
+    threads: int
+    by: By
+    workers: int
+    why: str
+
+    @property
+    def told(self) -> str:
+        """What was chosen, in a sentence that does not depend on the host."""
+        how = "as one" if self.together else "one after another"
+        return (
+            f"devices {how}, {self.chunk} a chunk, {self.threads} threads an operation: {self.why}"
+        )
 
 
 @dataclass(frozen=True)
 class Batched:
-    """All devices at once: every operation has a leading axis over devices.
+    """All devices of a chunk at once: every operation has a leading axis over devices.
 
-    The gradient of the sum of all devices' losses is every device's own gradient, since no loss depends on another
-    device's parameters; one backward pass serves all.
+    Layers that are known are written out, forward and backward; other modules are batched by ``torch.func``.
 
     Attributes:
+        chunk: Devices of a chunk.
         threads: Host threads of one operation; part of the scenario, since it can change a result's last bit.
+        workers: Chunks that are trained at the same time; null for --workers, or as many as the host has cores. It changes no result.
     """
 
+    chunk: Count = CHUNK
     threads: Threads = 1
+    workers: Count | None = None
 
-    def gradients(self, loss: Loss, stacked: Loss | None = None) -> Loss:
-        """Return stacked parameters, inputs and labels → stacked gradients, shapes (K, …)."""
-        from torch.func import vmap
-
-        return _slopes(stacked or vmap(loss))
+    def way(self, anatomy: Anatomy, known: bool, accelerated: bool = False) -> Way:
+        """Return the choice."""
+        return Way(True, self.chunk, self.threads, "threads", _workers(self.workers), "as asked")
 
 
 @dataclass(frozen=True)
 class Loop:
-    """One device after another: the reference that the batched engine is compared with.
+    """One device after another in an ordinary PyTorch module: the reference that the others are compared with.
 
     Attributes:
         threads: Host threads of one operation; part of the scenario, since it can change a result's last bit.
+        workers: Devices that are trained at the same time; null for --workers, or as many as the host has cores. It changes no result.
     """
 
     threads: Threads = 1
+    workers: Count | None = None
 
-    def gradients(self, loss: Loss, stacked: Loss | None = None) -> Loss:
-        """Return stacked parameters, inputs and labels → stacked gradients, shapes (K, …)."""
-        import torch
-
-        single = _slopes(loss)
-
-        def looped(
-            moving: "Tensors", frozen: "Tensors", inputs: "torch.Tensor", labels: "torch.Tensor"
-        ) -> "Tensors":
-            each = [
-                single(
-                    {n: t[k] for n, t in moving.items()},
-                    {n: t[k] for n, t in frozen.items()},
-                    inputs[k],
-                    labels[k],
-                )
-                for k in range(len(labels))
-            ]
-            return {name: torch.stack([found[name] for found in each]) for name in moving}
-
-        return looped
+    def way(self, anatomy: Anatomy, known: bool, accelerated: bool = False) -> Way:
+        """Return the choice."""
+        return Way(False, 1, self.threads, "threads", _workers(self.workers), "as asked")
 
 
-@contextmanager
-def host_threads(engine: Engine) -> Iterator[None]:
-    """Give torch as many host threads as an engine asks for, and the old number back afterwards."""
-    import torch
+@dataclass(frozen=True)
+class Auto:
+    """The faster of both by a rule over the model, never by a clock.
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(engine.threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    Devices are batched where operations are small, so that fewer and larger ones pay: known layers, at most a million
+    parameters, and at most five million operations a sample. Otherwise arithmetic dominates, and one device after
+    another is faster (docs/engine.md has the measurements).
 
-
-def _slopes(loss: Loss) -> Loss:
-    """Return the gradient of a loss, or of the sum of many, by the moving parameters.
-
-    Not ``torch.func.grad``: it imports the compiler, which takes longer than a small run.
+    Attributes:
+        threads: Host threads of one operation; part of the scenario, since it can change a result's last bit.
+        workers: Chunks that are trained at the same time; null for --workers, or as many as the host has cores. It changes no result.
     """
-    import torch
 
-    def slopes(
-        moving: "Tensors", frozen: "Tensors", inputs: "torch.Tensor", labels: "torch.Tensor"
-    ) -> "Tensors":
-        leaves = {name: tensor.detach().requires_grad_() for name, tensor in moving.items()}
-        total = loss(leaves, frozen, inputs, labels).sum()
-        return dict(zip(leaves, torch.autograd.grad(total, list(leaves.values())), strict=True))
+    threads: Threads = 1
+    workers: Count | None = None
 
-    return slopes
+    def way(self, anatomy: Anatomy, known: bool, accelerated: bool = False) -> Way:
+        """Return the choice."""
+        together, why = _rule(anatomy, known, accelerated)
+        chunk = _chunk(together, accelerated)
+        return Way(together, chunk, self.threads, "threads", _workers(self.workers), why)
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Other processes of this host, which share the data and nothing else.
+
+    They pay where many small operations keep one process busy with itself; starting them takes seconds.
+
+    Attributes:
+        train: How each trains its chunks.
+        chunk: Devices of a chunk; null for what the rule of ``auto`` says.
+        threads: Host threads of one operation; part of the scenario, since it can change a result's last bit.
+        workers: Number of processes; null for --workers, or as many as the host has cores. It changes no result.
+    """
+
+    train: Literal["auto", "batched", "loop"] = "auto"
+    chunk: Count | None = None
+    threads: Threads = 1
+    workers: Count | None = None
+
+    def way(self, anatomy: Anatomy, known: bool, accelerated: bool = False) -> Way:
+        """Return the choice."""
+        if accelerated:
+            raise UserError(
+                "engine: other processes do not share a GPU; write engine: auto, or device: cpu"
+            )
+        return _elsewhere(self, anatomy, known, "processes")
+
+
+@dataclass(frozen=True)
+class Ray:
+    """Ray's workers, here or on a cluster that Ray was told of (the extra ``wflsim[ray]``).
+
+    Attributes:
+        train: How each trains its chunks.
+        chunk: Devices of a chunk; null for what the rule of ``auto`` says.
+        threads: Host threads of one operation; part of the scenario, since it can change a result's last bit.
+        workers: Number of workers; null for --workers, or as many as the host has cores. It changes no result.
+    """
+
+    train: Literal["auto", "batched", "loop"] = "auto"
+    chunk: Count | None = None
+    threads: Threads = 1
+    workers: Count | None = None
+
+    def way(self, anatomy: Anatomy, known: bool, accelerated: bool = False) -> Way:
+        """Return the choice."""
+        if accelerated:
+            raise UserError(
+                "engine: other processes do not share a GPU; write engine: auto, or device: cpu"
+            )
+        return _elsewhere(self, anatomy, known, "ray")
+
+
+def _elsewhere(engine: Any, anatomy: Anatomy, known: bool, by: By) -> Way:
+    together, why = _rule(anatomy, known, accelerated=False)
+    if engine.train != "auto":
+        together, why = engine.train == "batched", "as asked"
+    chunk = engine.chunk or _chunk(together, accelerated=False)
+    return Way(together, chunk, engine.threads, by, _workers(engine.workers), why)
+
+
+def _chunk(together: bool, accelerated: bool) -> int:
+    """Return the devices of a chunk: what fits the caches of a processor, or fills a GPU."""
+    if not together:
+        return 1
+    return CHUNK_GPU if accelerated else CHUNK
+
+
+def _rule(anatomy: Anatomy, known: bool, accelerated: bool) -> tuple[bool, str]:
+    """Return whether devices are batched, and why."""
+    size, macs = anatomy.weights + anatomy.others, anatomy.macs
+    found = (True, f"{size} parameters and {macs} operations a sample are few")
+    if not known:
+        found = (False, "the model is not made of standard layers in a row")
+    elif accelerated:
+        found = (True, "a GPU wants large operations")
+    elif size > MOST_WEIGHTS:
+        found = (False, f"{size} parameters are more than {MOST_WEIGHTS}")
+    elif macs > MOST_MACS:
+        found = (False, f"{macs} operations a sample are more than {MOST_MACS}")
+    return found
+
+
+def _workers(asked: int | None) -> int:
+    return asked or int(environ.get("WFLSIM_WORKERS", "0")) or cpu_count() or 1

@@ -1,57 +1,124 @@
-"""How the server makes one model of many: the coordinate-wise mean over those who kept a coordinate."""
+"""How the server makes one model of many: means over those who sent a coordinate, over those who kept it, or over all."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 
 from wflsim.contracts import FloatArray, Message
+from wflsim.learning.anatomy import Anatomy
 from wflsim.learning.payload import unpack
 
+Tensors = Mapping[str, torch.Tensor]
+Group = tuple[Tensors | None, Sequence[Message], FloatArray]
 
-def masked_mean(
-    before: Mapping[str, torch.Tensor], messages: Sequence[Message], weights: FloatArray
+
+def weighted_mean(
+    before: Tensors, messages: Sequence[Message], weights: FloatArray, part: Anatomy | None = None
 ) -> dict[str, torch.Tensor]:
-    """Return Σ ω_k u_k / Σ ω_k over the devices that kept a coordinate, and the old value where nobody did.
+    """Return Σ ω_k u_k, added up in the order of the messages: FedAvg (arXiv 1602.05629) if the weights add up to one.
 
-    With dense messages this is the weighted mean of FedAvg. System A, docs/papers.md [X].
+    What a device pruned counts as zero, so that this is also the zero-filled mean (arXiv 2501.18659 [X]).
 
     Args:
         before: The server's tensors, which also give names, order and shapes.
         messages: What arrived.
         weights: Weight ω of each message, shape (K,).
+        part: The layers that are sent, where messages carry kept units.
     """
     shapes = {name: tensor.shape for name, tensor in before.items()}
     total = {name: torch.zeros_like(tensor) for name, tensor in before.items()}
-    weight = {name: torch.zeros_like(tensor) for name, tensor in before.items()}
     for message, share in zip(messages, weights.tolist(), strict=True):
-        params, masks = unpack(message, shapes)
+        params, _ = unpack(message, shapes, part)
         for name in before:
             total[name] += share * params[name]
-            weight[name] += share * masks[name]
-    return {
-        name: torch.where(
-            weight[name] > 0, total[name] / weight[name].clamp(min=1e-30), before[name]
-        )
-        for name in before
-    }
+    return total
 
 
-def masked_mean_step(
-    late: Sequence[tuple[Mapping[str, torch.Tensor], Sequence[Message], FloatArray]],
+def masked_mean(
+    before: Tensors, messages: Sequence[Message], weights: FloatArray, part: Anatomy | None = None
 ) -> dict[str, torch.Tensor]:
+    """Return Σ ω_k u_k / Σ ω_k over the devices that kept a coordinate, and the old value where nobody did.
+
+    The weights of all devices add up to one. Where everybody kept a coordinate it is then the weighted mean, to the
+    last bit: the sum is divided by a share of the weights that is exactly one. System A, docs/papers.md [X]. Arguments
+    as of ``weighted_mean``.
+    """
+    total, weight = _sums(before, [(None, messages, weights)], part)
+    found = {}
+    for name, old in before.items():
+        whole = torch.zeros((), dtype=old.dtype)
+        for share in weights.tolist():  # added up as the weights of those who kept are
+            whole += share
+        mean = total[name] / (weight[name] / whole).clamp(min=1e-30)
+        found[name] = torch.where(weight[name] > 0, mean, old)
+    return found
+
+
+def common_mean(
+    before: Tensors, messages: Sequence[Message], weights: FloatArray, part: Anatomy | None = None
+) -> dict[str, torch.Tensor]:
+    """Return Σ ω_k u_k / Σ ω_k where every device kept a coordinate, and the old value elsewhere [X].
+
+    Arguments as of ``weighted_mean``.
+    """
+    mean, common = _mean_of_kept(before, [(None, messages, weights)], part)
+    shapes = {name: tensor.shape for name, tensor in before.items()}
+    for message in messages:
+        for name, kept in unpack(message, shapes, part)[1].items():
+            common[name] = common[name] & kept
+    return {name: torch.where(common[name], mean[name], old) for name, old in before.items()}
+
+
+def partial_mean(
+    before: Tensors, messages: Sequence[Message], weights: FloatArray, part: Anatomy | None = None
+) -> dict[str, torch.Tensor]:
+    """Return the weighted mean of the tensors that travel, and the others as they are.
+
+    So the thresholds of filters and neurons are fused when nothing else is sent (arXiv 2406.00431 [S]). Arguments as of
+    ``weighted_mean``.
+    """
+    sent = {name: tensor for name, tensor in before.items() if name in messages[0].tensors}
+    return {**before, **weighted_mean(sent, messages, weights, part)}
+
+
+def masked_mean_step(late: Sequence[Group], part: Anatomy | None = None) -> dict[str, torch.Tensor]:
     """Return Σ ω_k m_k (u_k − base_k) / Σ ω_k m_k over all updates, and zero where nobody kept a coordinate.
 
     Args:
         late: Groups of updates: the tensors that they began with, what arrived, weight ω of each message.
+        part: The layers that are sent, where messages carry kept units.
     """
     first = late[0][0]
-    shapes = {name: tensor.shape for name, tensor in first.items()}
-    total = {name: torch.zeros_like(tensor) for name, tensor in first.items()}
-    weight = {name: torch.zeros_like(tensor) for name, tensor in first.items()}
-    for base, messages, weights in late:
+    return {} if first is None else _mean_of_kept(first, late, part)[0]
+
+
+def _mean_of_kept(
+    like: Tensors, groups: Iterable[Group], part: Anatomy | None
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Return the mean of u − base over those who kept a coordinate, zero where nobody did, and where somebody did."""
+    total, weight = _sums(like, groups, part)
+    mean = {name: total[name] / weight[name].clamp(min=1e-30) for name in like}
+    return mean, {name: weight[name] > 0 for name in like}
+
+
+def _sums(
+    like: Tensors, groups: Iterable[Group], part: Anatomy | None
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Return Σ ω (u − base) and Σ ω over those who kept a coordinate.
+
+    Args:
+        like: Tensors with names, order and shapes.
+        groups: What updates began with, or None for zero; what arrived, and weight ω of each message.
+        part: The layers that are sent, where messages carry kept units.
+    """
+    shapes = {name: tensor.shape for name, tensor in like.items()}
+    total = {name: torch.zeros_like(tensor) for name, tensor in like.items()}
+    weight = {name: torch.zeros_like(tensor) for name, tensor in like.items()}
+    for base, messages, weights in groups:
         for message, share in zip(messages, weights.tolist(), strict=True):
-            params, masks = unpack(message, shapes)
-            for name in first:
-                total[name] += share * (params[name] - masks[name] * base[name])
-                weight[name] += share * masks[name]
-    return {name: total[name] / weight[name].clamp(min=1e-30) for name in first}
+            params, masks = unpack(message, shapes, part)
+            for name, kept in masks.items():
+                moved = params[name] if base is None else params[name] - kept * base[name]
+                total[name] += share * moved
+                weight[name] += share * kept
+    return total, weight

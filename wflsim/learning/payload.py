@@ -1,4 +1,4 @@
-"""What a device sends: kept weights and a bitmap of where they belong, or dense tensors."""
+"""What a device sends: kept weights and a bitmap of where they belong, kept units and theirs, or dense tensors."""
 
 from collections.abc import Mapping
 
@@ -6,13 +6,16 @@ import numpy as np
 import torch
 
 from wflsim.contracts import Message
+from wflsim.learning.anatomy import Anatomy
+from wflsim.learning.pruning.counting import free_spaces
+from wflsim.learning.pruning.masks import Masks, packed, unpacked
 
-KEPT, BITMAP = "kept", "bitmap"
+KEPT, BITMAP, UNITS = "kept", "bitmap", "units"
+
+Tensors = Mapping[str, torch.Tensor]
 
 
-def pruned(
-    params: Mapping[str, torch.Tensor], masks: Mapping[str, torch.Tensor]
-) -> dict[str, torch.Tensor]:
+def pruned(params: Tensors, masks: Tensors) -> dict[str, torch.Tensor]:
     """Return what a device sends: its kept weights, their bitmap, and the tensors that no mask covers."""
     if not masks:
         return dict(params)
@@ -23,15 +26,32 @@ def pruned(
     return {KEPT: weights[mask], BITMAP: bitmap, **whole}
 
 
+def with_units(part: Anatomy, thin: Tensors, units: Tensors) -> dict[str, torch.Tensor]:
+    """Return what a device sends of which it keeps some units: thin tensors, and a bitmap of the units.
+
+    Args:
+        part: The layers that are sent.
+        thin: Their tensors, cut out of the dense ones (``Thinning.thin``), without zeros in empty places.
+        units: Space name → which units of the part's free spaces are kept, shapes (n,); all of those not named.
+    """
+    spaces = free_spaces(part)
+    every = [units.get(s.name, torch.ones(s.units, dtype=torch.bool)) for s in spaces]
+    bitmap = {UNITS: packed(torch.cat(every)[None])[0]} if spaces else {}
+    return {**{name: thin[name] for name in part.tensors}, **bitmap}
+
+
 def unpack(
-    message: Message, shapes: Mapping[str, torch.Size]
+    message: Message, shapes: Mapping[str, torch.Size], part: Anatomy | None = None
 ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
     """Return what the server makes of a message: the parameters, zero where pruned, and their masks.
 
     Args:
         message: What was sent.
         shapes: Shape of every tensor that the message speaks of, by name, in the sender's order.
+        part: The layers that were sent, without which a bitmap of units cannot be read.
     """
+    if UNITS in message.tensors:
+        return _from_units(message, shapes, part)
     params = {name: tensor for name, tensor in message.tensors.items() if name in shapes}
     sparse = {name: shape for name, shape in shapes.items() if name not in params}
     masks = {name: torch.ones(shape, dtype=torch.bool) for name, shape in shapes.items()}
@@ -47,4 +67,30 @@ def unpack(
             sparse.items(), torch.split(weights, sizes), torch.split(mask, sizes), strict=True
         ):
             params[name], masks[name] = values.reshape(shape), kept.reshape(shape)
+    return params, masks
+
+
+def units_of(message: Message, part: Anatomy) -> dict[str, torch.Tensor]:
+    """Return which units of the free spaces a message speaks of, shapes (n,)."""
+    spaces = free_spaces(part)
+    sizes = [space.units for space in spaces]
+    flags = unpacked(message.tensors[UNITS][None], (sum(sizes),))[0]
+    return {s.name: kept for s, kept in zip(spaces, torch.split(flags, sizes), strict=True)}
+
+
+def _from_units(
+    message: Message, shapes: Mapping[str, torch.Size], part: Anatomy | None
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Return the parameters and masks of a message that carries kept units."""
+    if part is None:
+        raise ValueError(
+            "part: a message of kept units needs the layers that it is of, got none; name them"
+        )
+    units = {name: kept[None] for name, kept in units_of(message, part).items()}
+    entries = Masks.structured(part, units).entries
+    params, masks = {}, {}
+    for name, shape in shapes.items():
+        thin = message.tensors[name]
+        masks[name] = entries[name][0] if name in entries else torch.ones(shape, dtype=torch.bool)
+        params[name] = torch.zeros(shape, dtype=thin.dtype).masked_scatter(masks[name], thin)
     return params, masks

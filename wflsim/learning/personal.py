@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 import torch
 
 from wflsim.contracts import IntArray, Late, Updates
-from wflsim.learning.anatomy import Split
+from wflsim.learning.anatomy import Anatomy
 from wflsim.learning.cohort import Cohort, Params
-from wflsim.learning.fusion import masked_mean, masked_mean_step
+from wflsim.learning.fusion import masked_mean, masked_mean_step, weighted_mean
+from wflsim.learning.shelf import Shelf
 from wflsim.learning.task import Task
 
 
@@ -18,28 +19,35 @@ class SplitState:
 
     Attributes:
         shared: The shared part, by name.
-        personal: The personal parts, shapes (K, …).
+        personal: The personal part of every device.
         samples: Number of training samples of each device, shape (K,).
+        part: The layers of the shared part.
     """
 
     shared: Params
-    personal: Params
+    personal: Shelf
     samples: IntArray
+    part: Anatomy
+
+    def only(self, devices: IntArray) -> "SplitState":
+        """Return no more than some devices need to train."""
+        return replace(self, personal=self.personal.only(devices))
 
     def of(self, cohort: Cohort) -> dict[str, torch.Tensor]:
         """Return what the devices of a cohort start the round with, shapes (K, …)."""
-        rows = torch.from_numpy(cohort.devices)
-        return {
-            **cohort.stack(self.shared),
-            **{name: tensor[rows] for name, tensor in self.personal.items()},
-        }
+        return {**cohort.stack(self.shared), **self.personal.rows(cohort.devices)}
 
     def fused(self, updates: Updates) -> "SplitState":
-        """Return the state after a masked mean weighted by samples; absent devices keep their personal part."""
+        """Return the state after a mean weighted by samples; absent devices keep their personal part.
+
+        Where a device pruned a coordinate the mean is that of those who kept it.
+        """
         if not len(updates.devices):
             return self
         share = self.samples[updates.devices] / self.samples[updates.devices].sum()
-        shared = masked_mean(self.shared, updates.messages, share)
+        dense = all(message.tensors.keys() == self.shared.keys() for message in updates.messages)
+        mean = weighted_mean if dense else masked_mean
+        shared = mean(self.shared, updates.messages, share, self.part)
         return replace(self, shared=shared, personal=_brought(self.personal, updates))
 
     def fused_late(self, late: Sequence[Late]) -> "SplitState":
@@ -51,7 +59,7 @@ class SplitState:
         """
         whole = sum(float(group.weight.sum()) for group in late)
         steps = masked_mean_step(
-            [(group.base.shared, group.updates.messages, group.weight) for group in late]
+            [(group.base.shared, group.updates.messages, group.weight) for group in late], self.part
         )
         shared = {name: tensor + whole * steps[name] for name, tensor in self.shared.items()}
         personal = self.personal
@@ -66,24 +74,22 @@ class SplitState:
         server never sees a personal part; the mean is a measure of the experiment and not of the system.
         """
         if device is None:
-            return {
-                **self.shared,
-                **{name: tensor.mean(0) for name, tensor in self.personal.items()},
-            }
-        return {**self.shared, **{name: tensor[device] for name, tensor in self.personal.items()}}
+            return {**self.shared, **self.personal.mean()}
+        return {**self.shared, **self.personal.row(device)}
 
 
-def _brought(personal: Params, updates: Updates) -> dict[str, torch.Tensor]:
+def _brought(personal: Shelf, updates: Updates) -> Shelf:
     """Return the personal parts after those who took part have brought theirs."""
-    rows, private = torch.from_numpy(updates.devices), updates.private or {}
-    return {name: tensor.index_copy(0, rows, private[name]) for name, tensor in personal.items()}
+    private = updates.private or {}
+    return personal.replaced(updates.devices, {name: private[name] for name in personal.names})
 
 
-def initial_state(task: Task, personal: Split) -> SplitState:
+def initial_state(task: Task, personal: str) -> SplitState:
     """Return the state before the first round: everybody holds the initial weights."""
     shared, own = task.anatomy.split(personal)
     return SplitState(
         shared={name: task.initial[name] for name in shared.tensors},
-        personal={name: torch.stack([task.initial[name]] * task.devices) for name in own.tensors},
+        personal=Shelf.of_default({name: task.initial[name] for name in own.tensors}, task.devices),
         samples=task.holdings.samples,
+        part=shared,
     )

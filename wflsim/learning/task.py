@@ -1,21 +1,27 @@
 """What the fleet learns: one base array, index lists for every device, a module and its initial weights."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wflsim import contracts
 from wflsim.contracts import Division, FloatArray, IntArray, Samples
+from wflsim.errors import UserError
 from wflsim.learning.anatomy import Anatomy
-from wflsim.learning.partition import hold_out
+from wflsim.learning.blueprint import Blueprint
+from wflsim.learning.partitions.hold_out import hold_out
 from wflsim.randomness import Streams
 from wflsim.scenario.schema import TaskSection
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+    from wflsim.learning.batched import Foreign, Network
 
     Params = Mapping[str, torch.Tensor]
 
@@ -29,7 +35,7 @@ class Holdings:
         train: Indices of each device's training samples.
         validation: Indices of each device's samples on which choices are made; none where no share is set aside.
         test: Indices of each device's test samples, on which nothing is ever trained or chosen.
-        anatomy: The model's layers.
+        blueprint: The model.
         clusters: The group that each device belongs to by construction, shape (K,), or None.
     """
 
@@ -37,8 +43,14 @@ class Holdings:
     train: list[IntArray]
     validation: list[IntArray]
     test: list[IntArray]
-    anatomy: Anatomy
+    blueprint: contracts.Blueprint
     clusters: IntArray | None = None
+
+    @property
+    def anatomy(self) -> Anatomy:
+        """The model's layers."""
+        found: Anatomy = self.blueprint.anatomy
+        return found
 
     @property
     def samples(self) -> IntArray:
@@ -83,28 +95,59 @@ class Task:
         return len(self.holdings.train)
 
     @cached_property
+    def network(self) -> "Network | Foreign":
+        """The model of K devices at once."""
+        from wflsim.learning.batched import Foreign, network
+
+        blueprint = self.holdings.blueprint
+        if isinstance(blueprint, Blueprint):
+            return network(blueprint, self.module)
+        return Foreign(self.module)
+
+    def on(self, device: str) -> "Task":
+        """Return the task with its samples and its module on a device; initial weights stay on the host."""
+        if device == "cpu":
+            return self
+        return Task(
+            self.holdings, self.inputs.to(device), self.labels.to(device), self.module.to(device)
+        )
+
+    def fresh_module(self, widths: Mapping[str, int] | None = None) -> "nn.Module":
+        """Return a module of one's own to train in, with fewer units where some were pruned."""
+        if not widths:
+            return deepcopy(self.module)
+        blueprint = self.holdings.blueprint
+        assert isinstance(blueprint, Blueprint), "only known layers have units"
+        return blueprint.narrowed(widths).build().to(self.inputs.device, self.inputs.dtype)
+
+    @cached_property
     def initial(self) -> "Params":
-        """The initial weights by name."""
-        return {name: tensor.detach().clone() for name, tensor in self.module.named_parameters()}
+        """The initial tensors by name, statistics included."""
+        found = self.module.state_dict()
+        return {name: found[name].detach().cpu().clone() for name in self.anatomy.tensors}
 
 
 def hold(section: TaskSection, position_m: FloatArray, streams: Streams) -> Holdings:
     """Return what lies on the devices that stand at some places, shape (K, 2)."""
     division = section.partition.split(section.data.load(), position_m, streams.stream("partition"))
     test_share, validation_share = section.test_share, section.validation_share
+    if not test_share and not division.samples.held_out:
+        raise ValueError(
+            "test_share is 0, and the data have no test samples of their own; set some aside"
+        )
     rest, test = _set_aside(division.parts, division, test_share, streams, "hold_out")
-    train, validation = rest, [np.empty(0, dtype=np.int64) for _ in rest]
-    if validation_share:
-        share = validation_share / (1.0 - test_share)
-        train, validation = _set_aside(rest, division, share, streams, "validation")
-    anatomy = section.model.anatomy(section.data.input_shape, section.data.classes)
-    return Holdings(division.samples, train, validation, test, anatomy, division.clusters)
+    share = validation_share / (1.0 - test_share)
+    train, validation = _set_aside(rest, division, share, streams, "validation")
+    blueprint = section.model.blueprint(section.data.input_shape, section.data.classes)
+    return Holdings(division.samples, train, validation, test, blueprint, division.clusters)
 
 
 def _set_aside(
     parts: list[IntArray], division: Division, share: float, streams: Streams, purpose: str
 ) -> tuple[list[IntArray], list[IntArray]]:
     """Return of each device's samples those that stay and a share that is set aside, with the same mix of classes."""
+    if not share:
+        return parts, [np.empty(0, dtype=np.int64) for _ in parts]
     short = [device for device, part in enumerate(parts) if len(part) < 2]
     if short:
         raise ValueError(
@@ -117,6 +160,16 @@ def _set_aside(
     return [stays for stays, _ in pairs], [aside for _, aside in pairs]
 
 
+def chosen_device(asked: str) -> str:
+    """Return where tensors are computed."""
+    import torch
+
+    there = torch.cuda.is_available()
+    if asked == "cuda" and not there:
+        raise UserError("device: this host has no GPU that torch can use; write auto or cpu")
+    return "cuda" if there and asked != "cpu" else "cpu"
+
+
 def make_task(section: TaskSection, holdings: Holdings, streams: Streams) -> Task:
     """Return the task of a scenario; the initial weights are the same for every variant."""
     import torch
@@ -125,10 +178,10 @@ def make_task(section: TaskSection, holdings: Holdings, streams: Streams) -> Tas
     seed = int(streams.stream("weights").integers(2**63))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        module = section.model.build(section.data.input_shape, section.data.classes)
+        module = holdings.blueprint.build()
     return Task(
         holdings,
         torch.from_numpy(np.require(data.inputs, requirements=["C", "W"])),
-        torch.from_numpy(data.labels),
+        torch.from_numpy(np.require(data.labels, requirements=["C", "W"])),
         module,
     )

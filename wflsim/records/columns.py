@@ -108,14 +108,40 @@ ROUNDS = (
         "accuracy_personal",
         "",
         "float64",
-        "Mean over devices of their own model's accuracy on their own test data.",
+        "Mean over the devices measured of their own model's accuracy on their own test data.",
+    ),
+    Column(
+        "accuracy_std", "", "float64", "Standard deviation of the devices' accuracies around it."
+    ),
+    Column(
+        "accuracy_decile",
+        "",
+        "float64",
+        "Mean accuracy of the worst devices: a tenth of those measured, rounded down, and at least one.",
     ),
     Column("accuracy_worst", "", "float64", "Least of the devices' accuracies."),
     Column(
         "accuracy_global",
         "",
         "float64",
-        "Accuracy of the global model (shared part, mean of personal parts) on all devices' test data.",
+        "Accuracy of the global model (shared part, mean of personal parts) on all devices' test data, or on the "
+        "publisher's where there is some.",
+    ),
+    Column(
+        "loss_personal",
+        "",
+        "float64",
+        "Mean negative log-likelihood, in nats, of the devices' own models over all their test samples.",
+    ),
+    Column("loss_global", "", "float64", "The same of the global model over its test samples."),
+    Column(
+        "calibration_personal",
+        "",
+        "float64",
+        "Expected calibration error, 15 equal bins, of the devices' own models over all their test samples.",
+    ),
+    Column(
+        "calibration_global", "", "float64", "The same of the global model over its test samples."
     ),
 )
 
@@ -153,7 +179,12 @@ CLIENTS = (
         "str",
         "The constraint that holds the device: keep_min, keep_max, deadline or slack.",
     ),
-    Column("accuracy", "", "float64", "Accuracy of the device's own model on its own test data."),
+    Column(
+        "accuracy",
+        "",
+        "float64",
+        "Accuracy of the device's own model on its own test data; not a number if it was not measured.",
+    ),
 )
 
 TABLES: Mapping[str, tuple[Column, ...]] = {"rounds": ROUNDS, "clients": CLIENTS}

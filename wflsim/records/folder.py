@@ -13,6 +13,7 @@ from wflsim.records.columns import TABLES
 from wflsim.records.recorder import Columns
 
 MANIFEST = "manifest.json"
+ASIDE = ".part"
 INTERRUPTED, HALTED, SUCCEEDED = "interrupted", "halted", "succeeded"
 
 
@@ -30,13 +31,26 @@ class RunFolder:
         """Let ``save`` write a file under another name, then move it to its own."""
         target = self.path / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        aside = target.with_name(f".{target.stem}.part{target.suffix}")
+        aside = target.with_name(f".{target.stem}{ASIDE}{target.suffix}")
         try:
             save(aside)
             aside.replace(target)
         finally:
             aside.unlink(missing_ok=True)
         return target
+
+    def told(self) -> dict[str, Any]:
+        """Return what the manifest says; nothing where there is none."""
+        try:
+            found = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def holdings(self) -> set[str]:
+        """Return the names of what is in the folder, files left aside by a killed process excepted."""
+        names = {path.name for path in self.path.iterdir()} if self.path.is_dir() else set()
+        return {name for name in names if not (name.startswith(".") and ASIDE in name)}
 
     def manifest(self, content: Mapping[str, Any]) -> Path:
         """Write the manifest."""
@@ -89,7 +103,7 @@ def _numbered(root: Path, name: str) -> Path:
 def _empty(out: str) -> Path:
     """Make and return a folder that the user named; it may exist when it is empty."""
     path = Path(out)
-    if not out or (path.exists() and (not path.is_dir() or any(path.iterdir()))):
+    if not out or (path.exists() and (not path.is_dir() or RunFolder(path).holdings())):
         raise UserError(
             f"--out {out}: exists and is not an empty folder; name another, or remove it first"
         )

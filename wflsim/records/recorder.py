@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from channel_models.units import linear_to_db
 from wflsim.clock import NANOSECONDS
+from wflsim.contracts import Scores
 from wflsim.network.timeline import PHASES, Outcome
 from wflsim.records.columns import TABLES, Column
 from wflsim.records.report import Played, Report
@@ -18,37 +19,68 @@ Columns = Mapping[str, npt.NDArray[Any]]
 _NAMES = np.array([outcome.name.lower() for outcome in Outcome], dtype=object)
 
 
+@dataclass(frozen=True, eq=False)
+class Block:
+    """The records of consecutive rounds.
+
+    Attributes:
+        round_: The last of them.
+        tables: Table → columns.
+        events: Digest of the network's events from the first round of all to that one.
+    """
+
+    round_: int
+    tables: Mapping[str, Columns]
+    events: str
+
+
 @dataclass
 class Recorder:
     """The growing records of one variant.
 
     Attributes:
         variant: Its name.
-        rows: Table → list of blocks of columns.
-        log: Digest of the network's events so far: instants, kinds and devices, in order.
+        blocks: What there is so far, in the order of the rounds.
     """
 
     variant: str
-    rows: dict[str, list[dict[str, Any]]] = field(
-        default_factory=lambda: {name: [] for name in TABLES}
-    )
-    log: Any = field(default_factory=sha256)
+    blocks: list[Block] = field(default_factory=list)
+
+    @property
+    def events(self) -> str:
+        """Digest of the network's events so far: instants, kinds and devices, in order; each exchange is chained to those before."""
+        return self.blocks[-1].events if self.blocks else sha256().hexdigest()
 
     def add(self, report: Report) -> None:
-        """Append a round."""
+        """Append a round, all at once."""
+        tables: dict[str, list[Columns]] = {name: [] for name in TABLES}
+        events = self.events
         for game in report.played:
             key = {"variant": self.variant, "round": report.round_, "exchange": game.purpose}
             last = game is report.last
-            self.rows["rounds"].append({**key, **_round(game), **_scores(report, last)})
-            accuracy = (
-                report.scores.personal[game.timeline.device] if report.scores and last else np.nan
+            tables["rounds"].append(
+                _columns("rounds", {**key, **_round(game), **_scores(report, last)}, 1)
             )
-            self.rows["clients"].append({**key, **_clients(game), "accuracy": accuracy})
-            self.log.update(game.timeline.log.tobytes())
+            devices = game.timeline.device
+            accuracy = report.scores.personal[devices] if report.scores and last else np.nan
+            rows = {**key, **_clients(game), "accuracy": accuracy}
+            tables["clients"].append(_columns("clients", rows, len(devices)))
+            events = sha256(bytes.fromhex(events) + game.timeline.log.tobytes()).hexdigest()
+        joined = {name: join(parts) for name, parts in tables.items()}
+        self.blocks.append(Block(report.round_, joined, events))
+
+    def until(self, round_: int) -> "Recorder":
+        """Return the records of the rounds before one, in one block."""
+        blocks = [block for block in self.blocks if block.round_ < round_]
+        if not blocks:
+            return Recorder(self.variant)
+        tables = {name: join([block.tables[name] for block in blocks]) for name in TABLES}
+        return Recorder(self.variant, [Block(blocks[-1].round_, tables, blocks[-1].events)])
 
     def table(self, name: str) -> Columns:
         """Return a table as columns."""
-        return {column.name: _column(column, self.rows[name]) for column in TABLES[name]}
+        parts = [block.tables[name] for block in self.blocks]
+        return join(parts) if parts else _columns(name, {c.name: [] for c in TABLES[name]}, 0)
 
     def digest(self) -> str:
         """Return the SHA-256 of all records, over column names and values, whatever file they are written to."""
@@ -63,23 +95,20 @@ class Recorder:
 
 def join(tables: Sequence[Columns]) -> Columns:
     """Return the rows of several tables as one."""
-    return (
-        {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
-        if tables
-        else {}
-    )
+    if len(tables) == 1:
+        return tables[0]
+    names = tables[0] if tables else ()
+    return {name: np.concatenate([table[name] for table in tables]) for name in names}
 
 
-def _column(column: Column, blocks: list[dict[str, Any]]) -> npt.NDArray[Any]:
-    """Return a column over all blocks; a block has a row for each device, or one."""
+def _columns(table: str, values: Mapping[str, Any], rows: int) -> Columns:
+    """Return a table's columns, in order and of their types; what is told once holds for all rows."""
+    return {column.name: _column(column, values[column.name], rows) for column in TABLES[table]}
+
+
+def _column(column: Column, value: Any, rows: int) -> npt.NDArray[Any]:
     dtype = object if column.type == "str" else np.dtype(column.type)
-    parts = [
-        np.broadcast_to(
-            np.asarray(block[column.name], dtype=dtype), np.size(block.get("device", 0))
-        )
-        for block in blocks
-    ]
-    return np.concatenate(parts) if parts else np.empty(0, dtype=dtype)
+    return np.broadcast_to(np.asarray(value, dtype=dtype), rows)
 
 
 def _round(game: Played) -> dict[str, Any]:
@@ -140,13 +169,17 @@ def _agreed(game: Played) -> dict[str, Any]:
 
 
 def _scores(report: Report, last: bool) -> dict[str, float]:
-    if report.scores is None or not last:
-        return dict.fromkeys(("accuracy_personal", "accuracy_worst", "accuracy_global"), np.nan)
-    personal = report.scores.personal
+    scores = report.scores if last and report.scores is not None else Scores(np.empty(0), np.nan)
     return {
-        "accuracy_personal": float(personal.mean()),
-        "accuracy_worst": float(personal.min()),
-        "accuracy_global": report.scores.whole,
+        "accuracy_personal": scores.mean,
+        "accuracy_std": scores.deviation,
+        "accuracy_decile": scores.worst_decile,
+        "accuracy_worst": scores.least,
+        "accuracy_global": scores.whole,
+        "loss_personal": scores.loss_personal,
+        "loss_global": scores.loss_whole,
+        "calibration_personal": scores.calibration_personal,
+        "calibration_global": scores.calibration_whole,
     }
 
 

@@ -113,14 +113,15 @@ class TaskSection:
         data: The data set.
         partition: Which sample lies on which device.
         model: The network that is trained.
-        test_share: Share of each device's samples that it keeps for testing and never trains on.
+        test_share: Share of each device's samples that it keeps for testing and never trains on; 0 where the publisher's
+            test samples are enough, which then no device's own model is measured on.
         validation_share: Share of each device's samples that it sets aside for choosing, and never trains on.
     """
 
     data: Data
     partition: Partition
     model: Model
-    test_share: Annotated[float, ("above", 0.0), ("below", 1.0)] = 0.2
+    test_share: Annotated[float, ("least", 0.0), ("below", 1.0)] = 0.2
     validation_share: Annotated[float, ("least", 0.0), ("below", 1.0)] = 0.0
 
     def __post_init__(self) -> None:
@@ -195,7 +196,12 @@ class World:
         about: What the scenario shows, in a sentence.
         seed: Seed of every random draw.
         engine: How devices are trained on the host.
+        device: Where tensors are computed: on the cpu, on a GPU (cuda), or on a GPU where there is one (auto). Each gives
+            results of its own, alike but not the same bits.
+        precision: Numbers of the training steps; weights and messages are float32 always. bfloat16 is faster on a GPU and
+            changes what is learnt.
         evaluate_every: Number of rounds between two evaluations; the last round is always evaluated.
+        evaluate_devices: Devices whose own models are evaluated, drawn once from the seed; null for all of them.
     """
 
     name: Name
@@ -205,8 +211,11 @@ class World:
     channel: Channel = field(default_factory=Channel)
     about: str = ""
     seed: Annotated[int, ("least", 0)] = 0
-    engine: Engine = chosen("engine", "batched")
+    engine: Engine = chosen("engine", "auto")
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    precision: Literal["float32", "bfloat16"] = "float32"
     evaluate_every: Count = 1
+    evaluate_devices: Count | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -76,6 +77,11 @@ def worth(arrivals: Sequence[Arrivals], samples: IntArray) -> float:
 class Learner(Protocol):
     """What becomes of the updates that arrive."""
 
+    @property
+    def told(self) -> str:
+        """How devices are trained, in a sentence; empty where nobody trains."""
+        ...
+
     def begin(self) -> Any:
         """Return the state before the first round."""
         ...
@@ -96,8 +102,8 @@ class Learner(Protocol):
         """Return the accuracies of a state; None where nothing is known."""
         ...
 
-    def weights(self, state: Any) -> bytes:
-        """Return the final weights as a file; nothing where nothing is trained."""
+    def write(self, state: Any, path: Path) -> str:
+        """Write the final weights of a state and return the file's SHA-256; only where something is trained."""
         ...
 
 
@@ -112,6 +118,11 @@ class Onlookers:
 
     learning: Learning
     samples: IntArray
+
+    @property
+    def told(self) -> str:
+        """Nobody trains."""
+        return ""
 
     def begin(self) -> "Progress":
         """Return no progress."""
@@ -134,9 +145,9 @@ class Onlookers:
         accuracy = self.learning.accuracy(state.rounds)
         return Scores(np.full(len(self.samples), accuracy), accuracy)
 
-    def weights(self, state: "Progress") -> bytes:
-        """Return nothing."""
-        return b""
+    def write(self, state: "Progress", path: Path) -> str:
+        """Refuse: nobody trains."""
+        raise AssertionError("nobody trains")
 
 
 @dataclass(frozen=True)

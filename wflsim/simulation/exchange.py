@@ -160,7 +160,7 @@ def plan_of(
     who, keep = exchange.participants, exchange.whole_units(allocation.keep)
     slowness = ground.setting.world.fleet.slowness
     factors = slowness.factors(len(ground.serving), turn.draw("slowness"))[who]
-    computing_s = exchange.macs.at(keep) * devices.seconds_per_mac[who] * factors
+    computing_s = exchange.computed_macs(keep) * devices.seconds_per_mac[who] * factors
     band_hz, power_w = allocation.bandwidth_hz, np.asarray(allocation.power_w)
     return Plan(
         device=who,

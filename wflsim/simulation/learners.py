@@ -1,19 +1,21 @@
 """Who learns: the devices of a cohort that really train; torch is loaded here."""
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from wflsim.contracts import Algorithm, Engine, FloatArray, IntArray, Late, Patient, Scores, Updates
+from wflsim.contracts import Algorithm, FloatArray, IntArray, Late, Patient, Scores, Updates
 from wflsim.errors import UserError
-from wflsim.learning.cohort import Cohort
-from wflsim.learning.engines import host_threads
-from wflsim.learning.evaluation import evaluate
-from wflsim.learning.task import Task, make_task
-from wflsim.learning.weights import final_weights
+from wflsim.learning.blueprint import Blueprint
+from wflsim.learning.crews import Chunk, Crew, Job, crew, joined
+from wflsim.learning.engines import Way
+from wflsim.learning.evaluation import drawn, evaluate
+from wflsim.learning.task import Task, chosen_device, make_task
+from wflsim.learning.weights import write_weights
 from wflsim.scenario.schema import System
 from wflsim.simulation.arrivals import Arrivals, Beginning
 from wflsim.simulation.setting import Setting
@@ -26,25 +28,52 @@ class Trainees:
     Attributes:
         algorithm: The method.
         task: What is learned.
-        engine: How devices are trained on the host.
+        way: How devices are trained on the host.
+        half: Whether steps are computed in bfloat16.
+        evaluated: Devices whose own models are evaluated; None for all.
+        crews: Who trains while the run goes on; empty before and after.
     """
 
     algorithm: Algorithm
     task: Task
-    engine: Engine
+    way: Way
+    half: bool = False
+    evaluated: IntArray | None = None
+    crews: list[Crew] = field(default_factory=list)
+
+    @property
+    def told(self) -> str:
+        """How devices are trained, in a sentence."""
+        where = f"on {self.task.inputs.device.type}, in {'bfloat16' if self.half else 'float32'}"
+        return f"{self.way.told}; {where}"
 
     def begin(self) -> Any:
         """Return the algorithm's state before the first round."""
         return self.algorithm.init(self.task)
 
-    def at_work(self) -> AbstractContextManager[None]:
-        """Return a context in which the host's threads are those of the engine."""
-        return host_threads(self.engine)
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Give a context in which those who train are there."""
+        job = Job(self.algorithm, self.task, self.way.together, self.way.threads, self.half)
+        with crew(job, self.way) as made:
+            self.crews.append(made)
+            try:
+                yield
+            finally:
+                self.crews.remove(made)
 
     def train(self, began: Beginning, rows: Any, keep: FloatArray) -> Updates:
         """Return what devices send and keep that began together."""
-        cohort = Cohort(self.task, rows, began.turn, self.engine)
-        return self.algorithm.train(began.state, cohort, keep)
+        order = np.lexsort((rows, keep))  # devices that keep alike train together
+        count = max(1, -(-len(rows) // self.way.chunk))
+        only = getattr(began.state, "only", None)
+        if only is None or (count == 1 and self.way.by == "threads"):
+            only = _the_same(began.state)
+        chunks = [
+            Chunk(only(rows[part]), rows[part], began.turn, keep[part])
+            for part in map(np.sort, np.array_split(order, count))
+        ]
+        return joined(self.crews[-1].train(chunks), rows)
 
     def learn(self, state: Any, arrivals: Sequence[Arrivals]) -> Any:
         """Return the state after those who arrived were trained; nobody else costs host time.
@@ -71,11 +100,11 @@ class Trainees:
 
     def scores(self, state: Any) -> Scores:
         """Return the accuracies of a state."""
-        return evaluate(self.algorithm, state, self.task)
+        return evaluate(self.algorithm, state, self.task, self.evaluated)
 
-    def weights(self, state: Any) -> bytes:
-        """Return the final weights as a file; nothing before the first round."""
-        return b"" if state is None else final_weights(self.algorithm, state, self.task.devices)
+    def write(self, state: Any, path: Path) -> str:
+        """Write the final weights of a state and return the file's SHA-256."""
+        return write_weights(path, self.algorithm, state, self.task.devices)
 
     def _brought(self, group: Arrivals) -> Updates:
         updates = group.began.updates
@@ -87,10 +116,20 @@ class Trainees:
         return updates
 
 
+def _the_same(state: Any) -> Callable[[IntArray], Any]:
+    """Return a function from devices to the whole state."""
+    return lambda devices: state
+
+
 def trainees(setting: Setting, system: System) -> Trainees:
     """Return the devices of a setting, ready to train; data and initial weights depend on the world alone."""
     task = make_task(setting.world.task, setting.holdings, setting.streams)
-    return Trainees(system.algorithm, task, setting.world.engine)
+    world, known = setting.world, isinstance(setting.holdings.blueprint, Blueprint)
+    device = chosen_device(world.device)
+    way = world.engine.way(task.anatomy, known, device != "cpu")
+    evaluated = drawn(world.fleet.devices, world.evaluate_devices, setting.streams)
+    half = world.precision == "bfloat16"
+    return Trainees(system.algorithm, task.on(device), way, half, evaluated)
 
 
 def _places(wanted: IntArray, among: IntArray) -> IntArray:

@@ -67,21 +67,29 @@ class Stage:
     learner: Learner
 
     def rounds(self) -> Iterator[Report]:
-        """Play round after round; each yields its report.
+        """Play round after round; each yields its report."""
+        return (report for report, _ in self.onward(self.begin()))
+
+    def begin(self) -> Scene:
+        """Return the scene before the first round."""
+        setting, nobody = self.setting, self._network(0).nobody()
+        return Scene(0, 0, setting.channel, setting.life, nobody, self.learner.begin())
+
+    def onward(self, scene: Scene, first: int = 0) -> Iterator[tuple[Report, Scene]]:
+        """Play from a round on; each yields its report and the scene after it, from which all that follows follows.
 
         A round is one coherence block: its channel is drawn when it begins and holds for all its exchanges.
         """
         setting, system = self.setting, self.system
-        nobody = self._network(0).nobody()
-        scene = Scene(0, 0, setting.channel, setting.life, nobody, self.learner.begin())
         with self.learner.at_work():
-            for round_ in range(system.rounds):
+            for round_ in range(first, system.rounds):
                 scene, links = self._sensed(self._awaited(scene), round_)
                 sensed = sense(links, setting.world.radio, setting.streams.at(round_))
                 scene, games = self._round(round_, scene, sensed)
                 if round_ + 1 == system.rounds and len(scene.flights):
                     games = (*games, self._stopped(scene))
-                yield Report(round_, links, games, self._scores(scene.state, round_), scene.state)
+                scores = self._scores(scene.state, round_)
+                yield Report(round_, links, games, scores, scene.state), scene
 
     def _awaited(self, scene: Scene) -> Scene:
         """Return the scene at the first instant at which anybody is there to take part."""

@@ -1,13 +1,15 @@
 """A whole scenario into a run folder: every variant in turn, and a manifest that says how it ended."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from hashlib import sha256
 from importlib.metadata import version
 from platform import python_version
 from typing import Any
 
 from wflsim import __version__
+from wflsim.errors import UserError
 from wflsim.records.columns import TABLES
 from wflsim.records.folder import HALTED, INTERRUPTED, SUCCEEDED, RunFolder
 from wflsim.records.recorder import Columns, Recorder, join
@@ -15,7 +17,8 @@ from wflsim.records.report import Report
 from wflsim.records.summary import Final, finals
 from wflsim.scenario.describe import resolved
 from wflsim.scenario.loading import Loaded
-from wflsim.simulation.loop import HaltError, stage
+from wflsim.simulation.keeping import Keeper
+from wflsim.simulation.loop import HaltError, Scene, Stage, stage
 from wflsim.simulation.setting import Setting
 
 LIBRARIES = (
@@ -29,7 +32,25 @@ LIBRARIES = (
     "pyarrow",
     "scikit-learn",
 )
+EVERY = 10
+"""Rounds between two checkpoints, unless somebody says otherwise."""
+
 Watch = Callable[[str, int, Report], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Reached:
+    """How far a variant has come; one value, so that an interrupt finds it whole.
+
+    Attributes:
+        rounds: Rounds that were played.
+        simulated_s: Simulated time at the end of the last.
+        scene: All that the next round follows from; None before the first and after the last.
+    """
+
+    rounds: int = 0
+    simulated_s: float = 0.0
+    scene: Scene | None = None
 
 
 @dataclass
@@ -39,18 +60,28 @@ class Variant:
     Attributes:
         recorder: Its records.
         status: How it stands.
-        rounds: Rounds that were played.
-        simulated_s: Simulated time at the end of the last.
+        reached: How far it has come.
+        engine: How its devices are trained, in a sentence; empty where nobody trains.
         weights_sha256: Digest of the file of final weights; empty until it is written, or if nothing is trained.
         reason: Why it ended early; empty if it did not.
     """
 
     recorder: Recorder
     status: str = INTERRUPTED
-    rounds: int = 0
-    simulated_s: float = 0.0
+    reached: Reached = field(default_factory=Reached)
+    engine: str = ""
     weights_sha256: str = ""
     reason: str = ""
+
+    @property
+    def rounds(self) -> int:
+        """Rounds that were played."""
+        return self.reached.rounds
+
+    @property
+    def whole(self) -> "Variant":
+        """The variant with the records of whole rounds alone, in one block."""
+        return replace(self, recorder=self.recorder.until(self.rounds))
 
     def account(self, final: Final | None) -> dict[str, Any]:
         """Return the variant as the manifest tells it."""
@@ -58,12 +89,13 @@ class Variant:
             "status": self.status,
             **({"reason": self.reason} if self.reason else {}),
             "rounds": self.rounds,
-            "simulated_s": self.simulated_s,
+            "simulated_s": self.reached.simulated_s,
             "energy_j": float(self.recorder.table("rounds")["energy_j"].sum()),
             "final": final.metrics if final else {},
+            "engine": self.engine,
             "weights_sha256": self.weights_sha256,
             "records_sha256": self.recorder.digest(),
-            "events_sha256": self.recorder.log.hexdigest(),
+            "events_sha256": self.recorder.events,
         }
 
 
@@ -78,6 +110,8 @@ class Run:
         draw: What draws the figures of the run, and whatever else it leaves behind, and returns name → path.
         variants: Name → what is known so far.
         made: Name → path of what was drawn; empty until then.
+        every: Rounds between two checkpoints; 0 for none at all.
+        resumed: Where it was cut short and resumed.
     """
 
     loaded: Loaded
@@ -86,6 +120,20 @@ class Run:
     draw: Callable[["Run"], Mapping[str, str]] = lambda run: {}
     made: Mapping[str, str] = field(default_factory=dict)
     variants: dict[str, Variant] = field(default_factory=dict)
+    every: int = EVERY
+    resumed: list[dict[str, Any]] = field(default_factory=list)
+
+    def resume(self) -> bool:
+        """Take up what the folder's checkpoint holds; return whether there is one."""
+        self.resumed = list(self.folder.told().get("resumed", []))
+        self.variants = self.keeper.read()
+        if not self.variants:
+            return False
+        for name, variant in self.variants.items():
+            self._vouch(name, variant)
+        *_, name = self.variants
+        self.resumed.append({"variant": name, "round": self.variants[name].rounds})
+        return True
 
     def play(self, watch: Watch) -> None:
         """Play every variant; a run that is cut short leaves what it has and says ``interrupted``, one whose variants all ended early ``halted``.
@@ -98,10 +146,18 @@ class Run:
                 self._variant(name, watch)
             self.made = self.draw(self)
         except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                self._keep()
             self._save(INTERRUPTED, repr(error))
             raise
         halted = all(variant.status == HALTED for variant in self.variants.values())
         self._save(HALTED if halted else SUCCEEDED)
+        self.keeper.clear()
+
+    @cached_property
+    def keeper(self) -> Keeper:
+        """Who writes and reads its checkpoints."""
+        return Keeper(self.loaded.scenario, self.setting, self.folder, self.every)
 
     def finals(self) -> dict[str, Final]:
         """Return the final metrics by variant."""
@@ -131,24 +187,52 @@ class Run:
         }
 
     def _variant(self, name: str, watch: Watch) -> None:
-        system = self.loaded.scenario.systems[name]
-        variant = self.variants[name] = Variant(Recorder(name))
-        state: Any = None
-        set_up = stage(self.setting, system)
-        status = SUCCEEDED
+        """Play a variant from where it is to its end."""
+        variant = self.variants.setdefault(name, Variant(Recorder(name)))
+        if variant.status != INTERRUPTED:
+            return
+        set_up = stage(self.setting, self.loaded.scenario.systems[name])
+        status, variant.engine = SUCCEEDED, set_up.learner.told
         try:
-            for report in set_up.rounds():
-                variant.recorder.add(report)
-                variant.rounds, variant.simulated_s = report.round_ + 1, report.end_s
-                state = report.state
-                watch(name, system.rounds, report)
+            self._rounds(set_up, name, watch)
         except HaltError as halt:
             status, variant.reason = HALTED, str(halt)
-        weights = set_up.learner.weights(state)
-        if weights:
-            self.folder.write(f"weights/{name}.safetensors", lambda path: path.write_bytes(weights))
-            variant.weights_sha256 = sha256(weights).hexdigest()
+        scene = variant.reached.scene
+        if scene and set_up.system.learning.trains:
+            digests: list[str] = []
+            save = partial(set_up.learner.write, scene.state)
+            self.folder.write(
+                f"weights/{name}.safetensors", lambda path: digests.append(save(path))
+            )
+            (variant.weights_sha256,) = digests
         variant.status = status
+        variant.reached = replace(variant.reached, scene=None)
+        self._keep()
+
+    def _rounds(self, set_up: Stage, name: str, watch: Watch) -> None:
+        """Play the rounds of a variant that are left."""
+        variant = self.variants[name]
+        scene, first = variant.reached.scene or set_up.begin(), variant.rounds
+        for report, after in set_up.onward(scene, first):
+            variant.recorder.add(report)
+            variant.reached = Reached(report.round_ + 1, report.end_s, after)
+            if self.keeper.due(variant.rounds):
+                self._keep()
+            watch(name, set_up.system.rounds, report)
+
+    def _keep(self) -> None:
+        """Write a checkpoint of whole rounds."""
+        self.keeper.write({name: variant.whole for name, variant in self.variants.items()})
+
+    def _vouch(self, name: str, variant: Variant) -> None:
+        """Raise unless the final weights of a variant that is over are those that were written."""
+        path = self.folder.path / "weights" / f"{name}.safetensors"
+        if variant.weights_sha256 and not (
+            path.is_file() and sha256(path.read_bytes()).hexdigest() == variant.weights_sha256
+        ):
+            raise UserError(
+                f"{path}: is not the file that the run has written; restore it, or play the run anew in another folder"
+            )
 
     def _save(self, status: str, error: str = "") -> None:
         """Write the records, then the manifest that vouches for them."""
@@ -159,14 +243,19 @@ class Run:
         self._settle(status, error)
 
     def _settle(self, status: str, error: str = "") -> None:
-        versions = {"wflsim": __version__, "python": python_version()}
-        versions |= {library: version(library) for library in LIBRARIES}
         manifest: Mapping[str, Any] = {
             "status": status,
             **({"error": error} if error else {}),
             **self.account(),
             "seed": self.loaded.scenario.world.seed,
-            "versions": versions,
-            "resolved": resolved(self.loaded),
+            "resumed": self.resumed,
+            **same(self.loaded),
         }
         self.folder.manifest(manifest)
+
+
+def same(loaded: Loaded) -> dict[str, Any]:
+    """Return what must be equal for two runs to be the same: versions, and the resolved scenario."""
+    versions = {"wflsim": __version__, "python": python_version()}
+    versions |= {library: version(library) for library in LIBRARIES}
+    return {"versions": versions, "resolved": resolved(loaded)}

@@ -50,6 +50,6 @@ def settle(world: World, blaming: Blaming = lambda *_: nullcontext()) -> Setting
     with blaming("channel", "change the placement or the channel"):
         channel = world.channel.init(devices.position_m, streams.at())
         world.channel.step(channel, 0.0, streams.at(0))  # what a step would refuse is refused now
-    with blaming("task.partition", "use fewer devices, more data, or another partition"):
+    with blaming("task.partition", "change the partition, the data or the number of devices"):
         holdings = hold(world.task, devices.position_m, streams)
     return Setting(world, streams, devices, life, channel, holdings)

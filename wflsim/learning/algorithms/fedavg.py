@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from channel_models.units import Count, Positive
+from channel_models.units import Count, NonNegative, Positive
 from wflsim.contracts import Exchange, FloatArray, IntArray, Late, Turn, Updates
 from wflsim.learning.anatomy import Anatomy, step_macs
 
@@ -19,14 +19,20 @@ class FedAvg:
     """Federated averaging: local SGD on the whole model, mean weighted by samples.
 
     Attributes:
-        steps: Local steps a round.
+        steps: Local steps a round; full batches, over epochs without an end.
+        epochs: Local epochs a round instead of steps; the last batch of an epoch is as short as the data leave it.
         batch_size: Samples of a step.
         learning_rate: Step size.
+        momentum: Share of a device's last step that goes on in its next; every round begins without.
+        decay: Weight decay: this many times the parameters is added to their slopes.
     """
 
     steps: Count = 8
+    epochs: Count | None = None
     batch_size: Count = 32
     learning_rate: Positive = 0.05
+    momentum: Annotated[float, ("least", 0.0), ("below", 1.0)] = 0.0
+    decay: NonNegative = 0.0
 
     def plan(
         self, anatomy: Anatomy, samples: IntArray, turn: Turn, state: "SplitState | None"
@@ -34,8 +40,8 @@ class FedAvg:
         """Return one dense exchange of the whole model."""
         if turn.step:
             return None
-        macs = self.steps * self.batch_size * step_macs(anatomy, anatomy)[0]
-        return anatomy.dense_exchange(samples, macs)
+        seen = self.steps * self.batch_size if self.epochs is None else self.epochs * samples
+        return anatomy.dense_exchange(samples, seen * step_macs(anatomy, anatomy)[0])
 
     def init(self, task: "Task") -> "SplitState":
         """Return the initial weights; nothing is personal."""
@@ -45,9 +51,15 @@ class FedAvg:
 
     def train(self, state: "SplitState", cohort: "Cohort", keep: FloatArray) -> Updates:
         """Return every device's whole model."""
+        from wflsim.learning.lessons import Descent
+
         names = cohort.task.anatomy.tensors
-        (batches,) = cohort.phases((self.steps,), self.batch_size)
-        params = cohort.train(state.of(cohort), names, batches, self.learning_rate)
+        if self.epochs is None:
+            (batches,) = cohort.phases((self.steps,), self.batch_size)
+        else:
+            batches = cohort.epochs(self.epochs, self.batch_size)
+        descent = Descent(self.learning_rate, self.momentum, self.decay)
+        params = cohort.train(state.of(cohort), names, batches, descent)
         return cohort.updates(cohort.rows(params, names), {})
 
     def fuse(self, state: "SplitState", updates: Updates) -> "SplitState":

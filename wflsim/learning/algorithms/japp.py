@@ -8,12 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
+import numpy as np
+
 from channel_models.units import Count, Positive
 from wflsim.contracts import Exchange, FloatArray, IntArray, Late, Turn, Updates
 from wflsim.learning.anatomy import Anatomy, Split, step_macs
+from wflsim.learning.pruning.levels import levels, unit_exchange
 
 if TYPE_CHECKING:
     from wflsim.learning.cohort import Cohort, Params
+    from wflsim.learning.lessons import Batches
     from wflsim.learning.personal import SplitState
     from wflsim.learning.task import Task
 
@@ -37,6 +41,9 @@ class Japp:
         shared_rate: Step size of the shared part.
         importance: Score of a weight: its change in the scoring steps (delta), or its size before them (magnitude).
         scope: Compare weights across all layers (global), or within each (per_layer).
+        grain: Prune weights one by one, which saves air and no work on common hardware, or whole units (channels,
+            neurons), with which devices train a smaller model [ours].
+        levels: Pruning whole units, how many shares of them a device may keep: 1/levels, 2/levels, …, all of them.
         restart: Begin the masked steps from the received weights instead of the scored ones.
         keep_min: Least share of the shared weights that a device keeps.
     """
@@ -52,6 +59,8 @@ class Japp:
     shared_rate: Positive = 0.05
     importance: Importance = "delta"
     scope: Literal["global", "per_layer"] = "global"
+    grain: Literal["weights", "units"] = "weights"
+    levels: Count = 16
     restart: bool = False
     keep_min: Annotated[float, ("above", 0.0), ("most", 1.0)] = 0.1
 
@@ -66,6 +75,12 @@ class Japp:
         dense = self.personal_steps * step_macs(anatomy, own)[0] + self.scoring_steps * (
             fixed + scaled
         )
+        if self.grain == "units":
+            table = levels(shared, anatomy, self.levels)
+            pairs = zip(table.whole, table.shared, strict=True)
+            step = np.array([step_macs(whole, part)[0] for whole, part in pairs])
+            each = self.batch_size * (dense + self.masked_steps * step)
+            return unit_exchange(shared, samples, table, each, keep_min=self.keep_min)
         macs = (
             self.batch_size * (dense + self.masked_steps * fixed),
             self.batch_size * self.masked_steps * scaled,
@@ -80,25 +95,16 @@ class Japp:
 
     def train(self, state: "SplitState", cohort: "Cohort", keep: FloatArray) -> Updates:
         """Return what every device keeps of its shared part; its personal part stays with it."""
-        from wflsim.learning.payload import pruned
-
         shared, own = cohort.task.anatomy.split(self.personal)
         names = shared.tensors
         steps = (self.personal_steps, self.scoring_steps, self.masked_steps)
         first, second, third = cohort.phases(steps, self.batch_size)
         received = cohort.train(state.of(cohort), own.tensors, first, self.personal_rate)
         scored = cohort.train(received, names, second, self.shared_rate)
-        masks = self._masks(received, scored, shared, keep)
+        scores = self._scores(received, scored, shared)
         start = received if self.restart else scored
-        start = {
-            name: tensor * masks[name] if name in masks else tensor
-            for name, tensor in start.items()
-        }
-        params = cohort.train(start, names, third, self.shared_rate, masks)
-        rows = zip(cohort.rows(params, names), cohort.rows(masks, tuple(masks)), strict=True)
-        return cohort.updates(
-            [pruned(*row) for row in rows], {name: params[name] for name in own.tensors}
-        )
+        last = self._units if self.grain == "units" else self._weights
+        return last(cohort, start, scores, keep, third)
 
     def fuse(self, state: "SplitState", updates: Updates) -> "SplitState":
         """Return the masked mean of the shared part and the personal parts of those who took part."""
@@ -112,16 +118,65 @@ class Japp:
         """Return a device's personalised model, or the shared part with the mean of the personal parts."""
         return state.model_for(device)
 
-    def _masks(
-        self, received: "Params", scored: "Params", shared: Anatomy, keep: FloatArray
-    ) -> "Params":
-        """Return what each device keeps, shapes (K, …)."""
-        from wflsim.learning.masks import keep_largest
-
-        names = [f"{layer.name}.weight" for layer in shared.layers]
+    def _scores(self, received: "Params", scored: "Params", shared: Anatomy) -> "Params":
+        """Return the importance of every weight, shapes (K, …)."""
         change = self.importance == "delta"
-        scores = {
+        return {
             name: (scored[name] - received[name] if change else received[name]).abs()
-            for name in names
+            for name in shared.prunable
         }
-        return keep_largest(scores, keep, self.scope)
+
+    def _weights(
+        self,
+        cohort: "Cohort",
+        start: "Params",
+        scores: "Params",
+        keep: FloatArray,
+        batches: "Batches",
+    ) -> Updates:
+        """Return what devices send and keep after masked steps on the weights that matter most."""
+        from wflsim.learning.payload import pruned
+        from wflsim.learning.pruning.choosing import keep_largest
+
+        shared, own = cohort.task.anatomy.split(self.personal)
+        names, masks = shared.tensors, keep_largest(scores, keep, self.scope)
+        start = {
+            name: tensor * masks[name] if name in masks else tensor
+            for name, tensor in start.items()
+        }
+        params = cohort.train(start, names, batches, self.shared_rate, masks)
+        rows = zip(cohort.rows(params, names), cohort.rows(masks, tuple(masks)), strict=True)
+        return cohort.updates(
+            [pruned(*row) for row in rows], {name: params[name] for name in own.tensors}
+        )
+
+    def _units(
+        self,
+        cohort: "Cohort",
+        start: "Params",
+        scores: "Params",
+        keep: FloatArray,
+        batches: "Batches",
+    ) -> Updates:
+        """Return what devices send and keep after steps on smaller models, made of the units that matter most."""
+        from wflsim.learning.payload import with_units
+        from wflsim.learning.pruning.choosing import keep_units
+        from wflsim.learning.pruning.importance import unit_scores
+        from wflsim.learning.pruning.masks import Masks
+        from wflsim.learning.pruning.thinning import Thinning
+
+        anatomy = cohort.task.anatomy
+        shared, own = anatomy.split(self.personal)
+        widths = levels(shared, anatomy, self.levels).widths_at(keep)
+        units = keep_units(shared.spaces, unit_scores(shared, scores), widths)
+        thinning = Thinning.of(anatomy, Masks.structured(anatomy, units))
+        small = cohort.train(
+            thinning.thin(start), shared.tensors, batches, self.shared_rate, widths=thinning.widths
+        )
+        rows = enumerate(thinning.rows(small, shared.tensors))
+        sent = [
+            with_units(shared, row, {name: kept[device] for name, kept in units.items()})
+            for device, row in rows
+        ]
+        kept = thinning.scattered({name: small[name] for name in own.tensors}, into=start)
+        return cohort.updates(sent, {name: kept[name] for name in own.tensors})

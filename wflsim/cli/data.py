@@ -1,0 +1,79 @@
+"""`wflsim data`: which data sets are here, and how to get the others."""
+
+import json
+from typing import Any
+
+import click
+
+
+@click.group("data", invoke_without_command=True)
+@click.option("--data", "folder", metavar="DIR", help="Data root; else WFLSIM_DATA, else a cache.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+@click.pass_context
+def command(ctx: click.Context, folder: str | None, form: str) -> None:
+    """Show the data sets that come as files: whether they are here and whole, where, and under what terms."""
+    from wflsim.learning.data.files import set_root
+
+    if folder:
+        set_root(folder)
+    if ctx.invoked_subcommand is not None:
+        return
+    rows = set_rows()
+    if form == "json":
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+    else:
+        _print(rows)
+
+
+@command.command("fetch")
+@click.argument("name")
+def fetch_set(name: str) -> None:
+    """Fetch the data set NAME from its publisher into the data root."""
+    from wflsim.errors import UserError
+    from wflsim.learning.data.fetching import fetch
+    from wflsim.learning.data.registry import SETS
+    from wflsim.scenario.remedies import did_you_mean
+
+    if name not in SETS:
+        raise UserError(f"unknown data set '{name}'; {did_you_mean(name, list(SETS), 'data sets')}")
+    held = fetch(SETS[name])
+    click.echo(f"{name} is complete in {held.place}")
+
+
+def set_rows() -> list[dict[str, Any]]:
+    """Return the data sets as plain data: what they are, how they stand, and under what terms."""
+    from wflsim.learning.data.files import state
+    from wflsim.learning.data.registry import SETS
+
+    rows = []
+    for name, published in SETS.items():
+        found = state(published)
+        rows.append(
+            {
+                "name": name,
+                "samples": published.samples,
+                "classes": published.classes,
+                "state": found.condition,
+                "place": str(found.place),
+                "bytes": found.size,
+                "remark": found.remark,
+                "licence": published.licence,
+                "citation": published.citation,
+                "page": published.page,
+            }
+        )
+    return rows
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        click.secho(f"{row['name']}: {row['state']}", bold=True)
+        click.echo(f"  {row['samples']:,} samples, {row['classes']} classes")
+        size = f" ({row['bytes'] / 1e6:.1f} MB)" if row["bytes"] else ""
+        click.echo(f"  {row['place']}{size}")
+        click.echo(f"  {row['citation']}; licence: {row['licence']}")
+        if row["remark"]:
+            click.echo(f"  {row['remark']}")
+        click.echo()

@@ -1,0 +1,1 @@
+"""Which sample lies on which device, and which of a device's samples are set aside."""
