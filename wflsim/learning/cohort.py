@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from wflsim.contracts import IntArray, Message, Turn, Updates
+from wflsim.errors import UserError
 from wflsim.learning import batched, looped
 from wflsim.learning.lessons import Batches, Descent, Lesson, Objective, epochs
 from wflsim.learning.task import Task
@@ -45,12 +46,15 @@ class Cohort:
         return Batches(rows).split(steps)
 
     def epochs(self, count: int, size: int) -> Batches:
-        """Return the batches of some shuffled epochs; the last batch of each is as short as the device's data leave it."""
+        """Return the batches of some shuffled epochs; the last batch of each is as short as the device's data leave it.
+
+        A last batch of one sample is left out where the model has batch norms, which cannot normalise it.
+        """
         shuffled = []
         for device in self.devices.tolist():
             rng, samples = self.turn.draw("batches", device), self.task.holdings.train[device]
             shuffled.append(np.stack([rng.permutation(samples) for _ in range(count)]))
-        return epochs(shuffled, size)
+        return epochs(shuffled, size, least=2 if self.task.anatomy.statistics else 1)
 
     def stack(self, params: Params) -> dict[str, torch.Tensor]:
         """Return parameters repeated for every device, shapes (K, …)."""
@@ -88,6 +92,10 @@ class Cohort:
         """
         if not trainable or not len(batches.rows):
             return dict(params)
+        if batches.size == 1 and self.task.anatomy.statistics:
+            raise UserError(
+                "algorithm.batch_size: batch norms need at least 2 samples a step, got 1; take more, or other norms"
+            )
         rule = descent if isinstance(descent, Descent) else Descent(descent)
         task = self.task
         lesson = Lesson(

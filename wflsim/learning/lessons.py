@@ -174,12 +174,13 @@ class Chances:
         return torch.from_numpy(np.stack(draws) >= share) / (1.0 - share)
 
 
-def epochs(parts: Sequence[np.ndarray], size: int) -> Batches:
+def epochs(parts: Sequence[np.ndarray], size: int, least: int = 1) -> Batches:
     """Return the batches of shuffled epochs: K devices by rows of samples, the last batch of an epoch as short as it is.
 
     Args:
         parts: For each device its epochs, shape (epochs, samples).
         size: Samples of a full batch.
+        least: Samples without which a last batch is left out.
     """
     steps = [part.shape[0] * -(-part.shape[1] // size) for part in parts]
     rows = np.empty((max(steps), len(parts), size), dtype=np.int64)
@@ -190,6 +191,7 @@ def epochs(parts: Sequence[np.ndarray], size: int) -> Batches:
         for turn in range(turns):
             taken = part[:, turn * size : (turn + 1) * size]
             rows[turn : steps[device] : turns, device, : taken.shape[1]] = taken
-            counts[turn : steps[device] : turns, device] = taken.shape[1]
+            if taken.shape[1] >= least:
+                counts[turn : steps[device] : turns, device] = taken.shape[1]
     full = bool((counts == size).all())
     return Batches(torch.from_numpy(rows), None if full else torch.from_numpy(counts))

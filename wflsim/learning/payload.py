@@ -8,7 +8,7 @@ import torch
 from wflsim.contracts import Message
 from wflsim.learning.anatomy import Anatomy
 from wflsim.learning.pruning.counting import free_spaces
-from wflsim.learning.pruning.masks import Masks, packed, unpacked
+from wflsim.learning.pruning.masks import followed, packed, spread, unpacked
 
 KEPT, BITMAP, UNITS = "kept", "bitmap", "units"
 
@@ -87,10 +87,21 @@ def _from_units(
             "part: a message of kept units needs the layers that it is of, got none; name them"
         )
     units = {name: kept[None] for name, kept in units_of(message, part).items()}
-    entries = Masks.structured(part, units).entries
+    told = {tensor.name: tensor for tensor in part.every()}
     params, masks = {}, {}
     for name, shape in shapes.items():
-        thin = message.tensors[name]
-        masks[name] = entries[name][0] if name in entries else torch.ones(shape, dtype=torch.bool)
-        params[name] = torch.zeros(shape, dtype=thin.dtype).masked_scatter(masks[name], thin)
+        thin, tensor = message.tensors[name], told[name]
+        masks[name] = followed(tensor, units)[0].expand(shape)
+        params[name] = thin
+        for dim in reversed(range(len(shape))):
+            axis = tensor.axes[dim]
+            if axis is not None and axis.space in units:
+                there = spread(units[axis.space], axis)[0].nonzero()[:, 0]
+                params[name] = _placed(params[name], dim, there, shape[dim])
     return params, masks
+
+
+def _placed(values: torch.Tensor, dim: int, there: torch.Tensor, size: int) -> torch.Tensor:
+    """Return values at some places along a dimension, zero elsewhere."""
+    wide = (*values.shape[:dim], size, *values.shape[dim + 1 :])
+    return values.new_zeros(wide).index_copy_(dim, there, values)

@@ -137,17 +137,20 @@ def _move(
     """Move parameters a step by slopes to which a penalty, decay and momentum are added; who has finished stays."""
     descent, penalty = lesson.descent, lesson.objective.penalty
     added = {} if penalty is None else _penalty_slopes(params, slopes, lesson.objective, penalty)
-    busy = shares.amax(1) > 0  # nothing of a device that has finished may move
+    busy = shares.amax(1) > 0  # nothing of a device that rests or has finished may move
     for name, each in slopes.items():
         slope = each.to(params[name].dtype)
         if name in added:
             slope = slope + added[name]
         if descent.decay:
             slope = slope + descent.decay * params[name]
+        before = momenta.get(name)
         if descent.momentum:
-            before = momenta.get(name)
-            momenta[name] = slope = slope if before is None else descent.momentum * before + slope
-        step = slope * busy.view(-1, *[1] * (slope.dim() - 1))
+            slope = slope if before is None else descent.momentum * before + slope
+        works = busy.view(-1, *[1] * (slope.dim() - 1))
+        if descent.momentum:
+            momenta[name] = torch.where(works, slope, 0.0 if before is None else before)
+        step = slope * works
         params[name].sub_(step, alpha=descent.rate)
 
 
