@@ -21,7 +21,9 @@ from wflsim.cli.main import main
 from wflsim.contracts import Message
 from wflsim.errors import UserError
 from wflsim.learning.algorithms.fedavg import FedAvg
+from wflsim.learning.data import npz
 from wflsim.records import checkpoint
+from wflsim.records.encoding import Coder
 from wflsim.records.folder import RunFolder
 from wflsim.records.opening import opened
 from wflsim.records.recorder import Recorder
@@ -628,3 +630,65 @@ def test_a_run_killed_twenty_times_ends_as_one_that_was_not(tiny, tmp_path):
     assert process.returncode == 0, errors
     assert digests(out) == digests(tmp_path / "whole")
     assert len(json.loads((out / "manifest.json").read_text())["resumed"]) >= 10
+
+
+MINE = """\
+name: mine
+seed: 1
+fleet: {devices: 3}
+radio: {bandwidth_hz: 1e6}
+task:
+  data: {kind: npz, file: %(data)s}
+  partition: iid
+  model: {kind: own, path: "%(net)s:Net"}
+rounds: 3
+algorithm: {kind: fedavg, steps: 1, batch_size: 4}
+allocator: dense
+"""
+NET = """\
+from torch import nn
+
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Flatten(), nn.Linear(4, 6), nn.%s(), nn.Linear(6, 2))
+"""
+
+
+@pytest.mark.parametrize("what", ["samples", "network"])
+def test_samples_and_networks_that_have_changed_are_noticed(tmp_path, what):
+    data, net, out = tmp_path / "mine.npz", tmp_path / "nets.py", tmp_path / "out"
+    x, y = np.random.default_rng(0).standard_normal((30, 4)), np.arange(30) % 2
+    np.savez(data, x=x, y=y)
+    net.write_text(NET % "ReLU")
+    text = MINE % {"data": data, "net": net}
+
+    def cut(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_in(out, text).play(cut)
+    assert run_in(out, text).resume()
+    if what == "samples":
+        np.savez(data, x=x[::-1], y=y)
+    else:
+        net.write_text(NET % "Tanh")
+    npz._load.cache_clear()
+    with pytest.raises(UserError, match="has changed since"):
+        run_in(out, text).resume()
+
+
+def test_a_disk_that_is_full_is_told_as_it_is_and_loses_no_checkpoint(tmp_path, monkeypatch):
+    place = tmp_path / "run"
+    place.mkdir()
+    checkpoint.write(place, Coder().pack({"a": 1}))
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "_durable", full)
+    with pytest.raises(UserError, match=r"cannot be written: .*No space left.*; make room"):
+        checkpoint.write(place, Coder().pack({"a": 2}))
+    monkeypatch.undo()
+    assert checkpoint.read(place, Coder()) == {"a": 1}
+    with pytest.raises(UserError, match="cannot be written"):
+        RunFolder(place).write("table", full)

@@ -142,7 +142,7 @@ def test_a_file_is_whole_or_not_there(tmp_path):
         raise OSError("disk full")
 
     folder.write("a.txt", lambda path: path.write_text("whole"))
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(UserError, match=r"a\.txt: cannot be written: disk full; make room"):
         folder.write("a.txt", breaking)
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.txt", "whole")]
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from wflsim.contracts import Turn
+from wflsim.errors import UserError
 from wflsim.learning.algorithms.japp import Japp
 from wflsim.learning.pruning.levels import levels
 from wflsim.learning.testing import STREAMS, check_algorithm, small_task
@@ -19,10 +20,24 @@ def exchange_of(algorithm=UNITS):
     return algorithm.plan(TASK.anatomy, TASK.holdings.samples, Turn(0, 0, STREAMS), None)
 
 
-@pytest.mark.parametrize("personal", ["output", "input", "none"])
+@pytest.mark.parametrize("personal", ["output", "none"])
 @pytest.mark.parametrize("count", [1, 3, 16])
 def test_pruning_units_keeps_the_promises_of_an_algorithm(personal, count):
     check_algorithm(Japp(grain="units", personal=personal, levels=count))
+
+
+def test_where_no_units_are_shared_pruning_units_is_refused():
+    one_layer = small_task(hidden=(7,)).anatomy
+    with pytest.raises(
+        UserError, match=r"algorithm\.grain: the shared part of the model has no units"
+    ):
+        Japp(grain="units", personal="input").plan(one_layer, np.ones(5), Turn(0, 0, STREAMS), None)
+
+
+def test_a_share_just_below_a_rung_by_rounding_is_on_it():
+    rungs = exchange_of().rungs
+    assert rungs.at(rungs.share * (1 - 3e-12)).tolist() == list(range(len(rungs.share)))
+    assert rungs.at(rungs.share[1:] * (1 - 1e-9)).tolist() == list(range(len(rungs.share) - 1))
 
 
 def test_a_rung_is_the_highest_that_keeps_no_more():

@@ -5,19 +5,35 @@ from typing import Any
 
 import click
 
+# What a set's number counts where that is not samples: how many samples they make is up to the scenario.
+COUNTED = {"wisdm_raw": "records"}
 
-@click.group("data", invoke_without_command=True)
-@click.option("--data", "folder", metavar="DIR", help="Data root; else WFLSIM_DATA, else a cache.")
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
-@click.pass_context
-def command(ctx: click.Context, folder: str | None, form: str) -> None:
-    """Show the data sets that come as files: whether they are here and whole, where, and under what terms."""
+
+def _root(ctx: click.Context, param: click.Parameter, folder: str | None) -> None:
+    """Make a folder the data root."""
     from wflsim.learning.data.files import set_root
 
     if folder:
         set_root(folder)
+
+
+root_option = click.option(
+    "--data",
+    metavar="DIR",
+    callback=_root,
+    expose_value=False,
+    help="Data root; else WFLSIM_DATA, else a cache.",
+)
+
+
+@click.group("data", invoke_without_command=True)
+@root_option
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+@click.pass_context
+def command(ctx: click.Context, form: str) -> None:
+    """Show the data sets that come as files: whether they are here and whole, where, and under what terms."""
     if ctx.invoked_subcommand is not None:
         return
     rows = set_rows()
@@ -29,17 +45,22 @@ def command(ctx: click.Context, folder: str | None, form: str) -> None:
 
 @command.command("fetch")
 @click.argument("name")
+@root_option
 def fetch_set(name: str) -> None:
     """Fetch the data set NAME from its publisher into the data root."""
     from wflsim.errors import UserError
     from wflsim.learning.data.fetching import fetch
+    from wflsim.learning.data.files import UNCHECKED
     from wflsim.learning.data.registry import SETS
     from wflsim.scenario.remedies import did_you_mean
 
     if name not in SETS:
         raise UserError(f"unknown data set '{name}'; {did_you_mean(name, list(SETS), 'data sets')}")
     held = fetch(SETS[name])
-    click.echo(f"{name} is complete in {held.place}")
+    if held.checked:
+        click.echo(f"{name} is complete in {held.place}")
+    else:
+        click.echo(f"{name} is in {held.place}, unchecked: {UNCHECKED}")
 
 
 def set_rows() -> list[dict[str, Any]]:
@@ -54,6 +75,7 @@ def set_rows() -> list[dict[str, Any]]:
             {
                 "name": name,
                 "samples": published.samples,
+                "counted": COUNTED.get(name, "samples"),
                 "classes": published.classes,
                 "state": found.condition,
                 "place": str(found.place),
@@ -70,7 +92,7 @@ def set_rows() -> list[dict[str, Any]]:
 def _print(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         click.secho(f"{row['name']}: {row['state']}", bold=True)
-        click.echo(f"  {row['samples']:,} samples, {row['classes']} classes")
+        click.echo(f"  {row['samples']:,} {row['counted']}, {row['classes']} classes")
         size = f" ({row['bytes'] / 1e6:.1f} MB)" if row["bytes"] else ""
         click.echo(f"  {row['place']}{size}")
         click.echo(f"  {row['citation']}; licence: {row['licence']}")

@@ -49,6 +49,10 @@ class Load:
         return self.fixed + self.prunable * keep
 
 
+RUNG_SLACK = 1e-11
+"""How far below a rung a share may lie that a solver meant to be on it: far less than a nanosecond of a round."""
+
+
 @dataclass(frozen=True, eq=False)
 class Rungs:
     """The kept shares that can be had, where not every one can, and what each costs exactly.
@@ -65,7 +69,7 @@ class Rungs:
 
     def at(self, keep: FloatArray) -> IntArray:
         """Return the highest rung that keeps no more than a share, or else the lowest, shape (K,)."""
-        found = np.searchsorted(self.share, keep * (1 + 1e-12), side="right") - 1
+        found = np.searchsorted(self.share, keep * (1 + RUNG_SLACK), side="right") - 1
         return np.asarray(np.maximum(found, 0))
 
 

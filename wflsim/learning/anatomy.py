@@ -108,7 +108,7 @@ class Anatomy:
     """
 
     layers: tuple[Layer, ...]
-    spaces: Mapping[str, Space] = field(default_factory=dict)
+    spaces: Mapping[str, Space] = field(default_factory=dict, hash=False)
 
     @property
     def weights(self) -> int:

@@ -97,13 +97,22 @@ class Cohort:
                 "algorithm.batch_size: batch norms need at least 2 samples a step, got 1; take more, or other norms"
             )
         rule = descent if isinstance(descent, Descent) else Descent(descent)
-        task = self.task
         lesson = Lesson(
             frozenset(trainable), batches, rule, masks or {}, objective, self._streams, self.half
-        ).on(task.inputs.device)
-        there = {name: tensor.to(task.inputs.device) for name, tensor in params.items()}
+        )
+        return self._taught(params, lesson, widths)
+
+    def _taught(
+        self, params: Params, lesson: Lesson, widths: Mapping[str, int] | None
+    ) -> dict[str, torch.Tensor]:
+        """Return the parameters after a lesson, which is held where the samples are."""
+        task, device = self.task, self.task.inputs.device
+        lesson = lesson.on(device)
+        there = {name: tensor.to(device) for name, tensor in params.items()}
         if self.together:
-            found = batched.train(task.network, task.inputs, task.labels, there, lesson)
+            known = task.network if lesson.objective.whole is None else None
+            model = known or batched.Foreign(task.fresh_module(widths))
+            found = batched.train(model, task.inputs, task.labels, there, lesson)
         else:
             found = looped.train(task.fresh_module(widths), task.inputs, task.labels, there, lesson)
         return {name: tensor.cpu() for name, tensor in found.items()}

@@ -3,17 +3,21 @@
 import pickle
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from io import BytesIO
 from logging import ERROR
 from multiprocessing import get_context
 from pathlib import Path
+from signal import SIG_IGN, SIGINT, signal
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import numpy as np
 import torch
+from torch import nn
 
 from wflsim.contracts import Algorithm, FloatArray, IntArray, Samples, Turn, Updates
 from wflsim.errors import UserError
@@ -124,9 +128,7 @@ def _processes(job: Job, way: Way) -> Iterator[Crew]:
         begin = (_packed(job, Path(folder)),)
         pool = ProcessPoolExecutor(way.workers, get_context("spawn"), _begin, begin)
         try:
-            yield Mapped(
-                lambda chunks: [_loads(each) for each in pool.map(_work, map(_dumps, chunks))]
-            )
+            yield Mapped(partial(_worked, pool))
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -163,6 +165,16 @@ def _ray(job: Job, way: Way) -> Iterator[Crew]:
             ray.shutdown()
 
 
+def _worked(pool: ProcessPoolExecutor, chunks: Sequence[Chunk]) -> list[Updates]:
+    """Return what other processes make of chunks."""
+    try:
+        return [_loads(each) for each in pool.map(_work, map(_dumps, chunks))]
+    except BrokenProcessPool as error:
+        raise UserError(
+            "engine: a worker process has ended, for want of memory perhaps; take fewer workers or smaller chunks"
+        ) from error
+
+
 class _Pickler(pickle.Pickler):
     """A pickler that sends of a tensor what it shows, and not all the memory that it is a view of."""
 
@@ -189,15 +201,19 @@ def _packed(job: Job, folder: Path) -> bytes:
     where = folder / "inputs.npy"
     np.save(where, task.inputs.numpy())
     nothing = Samples(np.empty((0,), np.float32), np.empty((0,), np.int64))
-    light = Task(replace(task.holdings, data=nothing), torch.empty(0), task.labels, task.module)
-    return _dumps((replace(job, task=light), str(where)))
+    # A module of the user's own file cannot be sent as it is: it is built anew, and its weights are sent.
+    light = Task(replace(task.holdings, data=nothing), torch.empty(0), task.labels, nn.Identity())
+    return _dumps((replace(job, task=light), str(where), task.module.state_dict()))
 
 
 def _unpacked(data: bytes) -> Job:
-    job, where = _loads(data)
+    job, where, state = _loads(data)
     torch.set_num_threads(job.threads)
     inputs = torch.from_numpy(np.load(where, mmap_mode="c"))
-    made: Job = replace(job, task=replace(job.task, inputs=inputs))
+    with torch.random.fork_rng(devices=[]):
+        module = job.task.holdings.blueprint.build()
+    module.load_state_dict(state)
+    made: Job = replace(job, task=replace(job.task, inputs=inputs, module=module.to(inputs.dtype)))
     return made
 
 
@@ -205,6 +221,7 @@ _JOBS: dict[int, Job] = {}  # what this worker process was told, once
 
 
 def _begin(data: bytes) -> None:
+    signal(SIGINT, SIG_IGN)  # Ctrl-C is the first process's to answer
     _JOBS[0] = _unpacked(data)
 
 

@@ -35,6 +35,11 @@ class Batches:
         """Samples of a full batch."""
         return self.rows.shape[2]
 
+    def only(self, devices: torch.Tensor) -> "Batches":
+        """Return the batches of some of the devices."""
+        counts = None if self.counts is None else self.counts[:, devices]
+        return Batches(self.rows[:, devices], counts, self.first)
+
     def split(self, steps: Sequence[int]) -> tuple["Batches", ...]:
         """Return consecutive phases of some numbers of steps."""
         starts = np.cumsum([0, *steps]).tolist()

@@ -64,7 +64,9 @@ def _device(
             loss = _loss(module, moving, batch, lesson.objective, context)
         with torch.no_grad():
             if moving:
-                slopes = list(torch.autograd.grad(loss, list(moving.values())))
+                slopes = list(
+                    torch.autograd.grad(loss, list(moving.values()), materialize_grads=True)
+                )
                 momenta = _step(list(moving.values()), slopes, momenta, lesson.descent)
             for name, mask in masks.items():
                 moving[name].mul_(mask)

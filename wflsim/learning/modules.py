@@ -55,7 +55,7 @@ class Drop(nn.Module):
         if not self.training or self.draw is None:
             return values
         kept = self.draw(self.share, tuple(values.shape[1:]))[0, : len(values)]
-        return values * kept.to(values.dtype)
+        return values * kept.to(values)
 
 
 class Mean(nn.Module):

@@ -83,27 +83,38 @@ def _refuse_parts(module: nn.Module, path: str) -> None:
     start = f"task.model.path: {path}"
     if not isinstance(module, nn.Module):
         raise UserError(
-            f"{start} makes a {type(module).__name__} and no torch.nn.Module; return the module"
+            f"{start} must make a PyTorch module, got {type(module).__name__}; return the module"
         )
     parameters = dict(module.named_parameters())
     if not parameters:
         raise UserError(f"{start} has nothing to train; give it layers with parameters")
     for name, each in parameters.items():
-        if nn.parameter.is_lazy(each):
-            raise UserError(f"{start}: {name} has no size yet; give the layer its sizes")
-        if not each.requires_grad:
-            raise UserError(
-                f"{start}: {name} is frozen, but all parameters are trained and sent; let it require a gradient, or "
-                "register it as a buffer with persistent=False"
-            )
-        if each.dtype != torch.float32:
-            raise UserError(f"{start}: {name} is {each.dtype} and not float32; call .float()")
+        _refuse_parameter(name, each, path)
     strange = sorted(set(_buffers(module)) - set(_statistics(module)))
     if strange:
         raise UserError(
             f"{start} keeps {', '.join(strange)}, which is neither trained nor a norm's running statistics; register "
             "constants with persistent=False, and leave out what changes by other ways"
         )
+
+
+def _refuse_parameter(name: str, parameter: nn.Parameter, path: str) -> None:
+    """Refuse a parameter that cannot be trained as all others are."""
+    start = f"task.model.path: {path}: {name}"
+    if nn.parameter.is_lazy(parameter):
+        raise UserError(f"{start} has no size yet; give the layer its sizes")
+    if parameter.numel() == 0:
+        raise UserError(
+            f"task.model: {path}: {name} has no elements, shape {tuple(parameter.shape)}; give the layer a width of at "
+            "least 1, or leave it out"
+        )
+    if not parameter.requires_grad:
+        raise UserError(
+            f"{start} is frozen, but all parameters are trained and sent; let it require a gradient, or register it as "
+            "a buffer with persistent=False"
+        )
+    if parameter.dtype != torch.float32:
+        raise UserError(f"{start} is {parameter.dtype} and not float32; call .float()")
 
 
 def _buffers(module: nn.Module) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What the fleet learns: one base array, index lists for every device, a module and its initial weights."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from wflsim.learning.batched import Foreign, Network
+    from wflsim.learning.batched import Network
 
     Params = Mapping[str, torch.Tensor]
+
+
+Blaming = Callable[[str, str], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
@@ -95,14 +99,19 @@ class Task:
         return len(self.holdings.train)
 
     @cached_property
-    def network(self) -> "Network | Foreign":
-        """The model of K devices at once."""
-        from wflsim.learning.batched import Foreign, network
+    def network(self) -> "Network | None":
+        """The model of K devices at once; None where its layers are not known."""
+        from wflsim.learning.batched import network
 
         blueprint = self.holdings.blueprint
-        if isinstance(blueprint, Blueprint):
-            return network(blueprint, self.module)
-        return Foreign(self.module)
+        return network(blueprint) if isinstance(blueprint, Blueprint) else None
+
+    @cached_property
+    def drops(self) -> bool:
+        """Whether the model drops values at random while it is trained."""
+        from wflsim.learning.modules import Drop
+
+        return any(isinstance(part, Drop) and part.share > 0 for part in self.module.modules())
 
     def on(self, device: str) -> "Task":
         """Return the task with its samples and its module on a device; initial weights stay on the host."""
@@ -114,11 +123,15 @@ class Task:
 
     def fresh_module(self, widths: Mapping[str, int] | None = None) -> "nn.Module":
         """Return a module of one's own to train in, with fewer units where some were pruned."""
+        import torch
+
         if not widths:
             return deepcopy(self.module)
         blueprint = self.holdings.blueprint
         assert isinstance(blueprint, Blueprint), "only known layers have units"
-        return blueprint.narrowed(widths).build().to(self.inputs.device, self.inputs.dtype)
+        with torch.device("meta"):  # its weights come from elsewhere: nothing is drawn for them
+            module = blueprint.narrowed(widths).build()
+        return module.to(self.inputs.dtype).to_empty(device=self.inputs.device)
 
     @cached_property
     def initial(self) -> "Params":
@@ -127,9 +140,35 @@ class Task:
         return {name: found[name].detach().cpu().clone() for name in self.anatomy.tensors}
 
 
-def hold(section: TaskSection, position_m: FloatArray, streams: Streams) -> Holdings:
-    """Return what lies on the devices that stand at some places, shape (K, 2)."""
-    division = section.partition.split(section.data.load(), position_m, streams.stream("partition"))
+def hold(
+    section: TaskSection,
+    position_m: FloatArray,
+    streams: Streams,
+    blaming: Blaming = lambda *_: nullcontext(),
+) -> Holdings:
+    """Return what lies on the devices that stand at some places, shape (K, 2).
+
+    Args:
+        section: The task.
+        position_m: Where the devices stand.
+        streams: The scenario's random streams.
+        blaming: From a key and a remedy to a context that tells an impossible value as a mistake at that key.
+    """
+    with blaming("task.data", "change the data"):
+        data = section.data.load()
+    with blaming("task.partition", "change the partition, the data or the number of devices"):
+        division = section.partition.split(data, position_m, streams.stream("partition"))
+    with blaming("task.test_share", "take other shares, fewer devices or more data"):
+        train, validation, test = _shares(section, division, streams)
+    with blaming("task.model", "change the model"):
+        blueprint = section.model.blueprint(section.data.input_shape, section.data.classes)
+    return Holdings(division.samples, train, validation, test, blueprint, division.clusters)
+
+
+def _shares(
+    section: TaskSection, division: Division, streams: Streams
+) -> tuple[list[IntArray], list[IntArray], list[IntArray]]:
+    """Return each device's samples to train on, to choose on, and to test on."""
     test_share, validation_share = section.test_share, section.validation_share
     if not test_share and not division.samples.held_out:
         raise ValueError(
@@ -138,8 +177,7 @@ def hold(section: TaskSection, position_m: FloatArray, streams: Streams) -> Hold
     rest, test = _set_aside(division.parts, division, test_share, streams, "hold_out")
     share = validation_share / (1.0 - test_share)
     train, validation = _set_aside(rest, division, share, streams, "validation")
-    blueprint = section.model.blueprint(section.data.input_shape, section.data.classes)
-    return Holdings(division.samples, train, validation, test, blueprint, division.clusters)
+    return train, validation, test
 
 
 def _set_aside(

@@ -10,9 +10,11 @@ from shutil import rmtree
 
 import numpy as np
 import safetensors.numpy
+from safetensors import SafetensorError
 
 from wflsim.errors import UserError
 from wflsim.records.encoding import Coder, Packed
+from wflsim.records.folder import unwritable
 
 FOLDER, INDEX, FORMAT = "checkpoint", "checkpoint.json", 1
 _TREE = "tree"
@@ -24,6 +26,16 @@ def exists(run: Path) -> bool:
 
 
 def write(run: Path, packed: Packed) -> None:
+    """Write a checkpoint, or say why it cannot be written; the one before counts then."""
+    try:
+        _write(run, packed)
+    except (OSError, SafetensorError) as error:
+        with suppress(OSError):
+            _sweep(run / FOLDER)
+        raise unwritable(run / FOLDER, error) from error
+
+
+def _write(run: Path, packed: Packed) -> None:
     """Write a checkpoint; the one before counts until this one is whole on the disk, and is removed then.
 
     A process may be killed at any moment: the small file is moved to its name last, in one step, and what is left

@@ -8,6 +8,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from wflsim.errors import UserError
 from wflsim.records.columns import TABLES
 from wflsim.records.recorder import Columns
@@ -35,6 +37,8 @@ class RunFolder:
         try:
             save(aside)
             aside.replace(target)
+        except (OSError, SafetensorError) as error:
+            raise unwritable(target, error) from error
         finally:
             aside.unlink(missing_ok=True)
         return target
@@ -75,6 +79,13 @@ class RunFolder:
             [pa.array(columns[f.name], f.type) for f in fields], schema=pa.schema(fields)
         )
         return self.write(f"{name}.parquet", lambda path: pq.write_table(data, path))
+
+
+def unwritable(path: Path, error: Exception) -> UserError:
+    """Return what to tell when a file cannot be written."""
+    return UserError(
+        f"{path}: cannot be written: {error}; make room, or name another --out, and play the same again"
+    )
 
 
 def new_folder(out: str | None, name: str) -> RunFolder:

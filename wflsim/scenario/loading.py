@@ -38,9 +38,14 @@ class Loaded:
         """Tell a value that turns out to be impossible as a mistake at a key of the world."""
         try:
             yield
-        except (ValueError, ArithmeticError) as error:
+        except ScenarioError:
+            raise
+        except (UserError, ValueError, ArithmeticError) as error:
+            # A sentence that ends with a remedy of its own, or begins with the key, needs none of ours.
+            what, own, better = str(error).removeprefix(f"{path}: ").rpartition("; ")
+            what, remedy = (what, better) if own else (better, remedy)
             raise ScenarioError(
-                [replace(self.world.find(path).mistake(str(error), remedy), path=path)]
+                [replace(self.world.find(path).mistake(what, remedy), path=path)]
             ) from error
 
 

@@ -129,7 +129,9 @@ class Structure:
         """Report what a component's own check refused; its sentence begins with the field's name."""
         sentence = str(error)
         name = sentence.split(maxsplit=1)[0].rstrip(":,") if sentence else ""
-        return self._wrong(tree.value.get(name, tree), sentence, "choose another value")
+        what, own, remedy = sentence.rpartition("; ")
+        what, remedy = (what, remedy) if own else (sentence, "choose another value")
+        return self._wrong(tree.value.get(name, tree), what, remedy)
 
     def _wrong(self, tree: Tree, what: str, remedy: str) -> Any:
         plain = tree.plain

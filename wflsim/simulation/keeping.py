@@ -3,7 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
+from hashlib import sha256
 from typing import Any
+
+import numpy as np
 
 from wflsim.errors import UserError
 from wflsim.records import checkpoint
@@ -46,7 +49,7 @@ class Keeper:
         kept: Any = checkpoint.read(self.folder.path, self._coder)
         if kept["setting"] != self._mark:
             raise UserError(
-                f"--out {self.folder.path}: a file that the scenario names (data, trace, positions) has changed since "
+                f"--out {self.folder.path}: a file that the scenario names (data, model, trace, positions) has changed since "
                 "the run was cut short; restore it, or name another folder"
             )
         variants: dict[str, Any] = kept["variants"]
@@ -72,10 +75,14 @@ class Keeper:
 
     @cached_property
     def _mark(self) -> str:
-        """The digest of the setting; of the data the labels, which tell data sets apart."""
+        """The digest of the setting: of the fleet, the data, who holds what, the model's layers and a user's own code."""
         setting = self.setting
         held = setting.holdings
-        parts = (held.data.labels, held.train, held.validation, held.test)
+        learnt = any(system.learning.trains for system in self.scenario.systems.values())
+        samples = sha256(np.ascontiguousarray(held.data.inputs).data).hexdigest() if learnt else ""
+        code = getattr(setting.world.task.model, "source_sha256", "")
+        layers = repr(held.anatomy.layers)
+        parts = (samples, held.data.labels, held.train, held.validation, held.test, layers, code)
         return (
             Coder(rooms=self._rooms)
             .pack((setting.life, setting.channel, setting.devices, parts))

@@ -1,6 +1,7 @@
 """A whole scenario into a run folder: every variant in turn, and a manifest that says how it ended."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from hashlib import sha256
@@ -140,15 +141,18 @@ class Run:
 
         The folder says so from the first moment on, so that even a killed process leaves the truth behind.
         """
-        self._settle(INTERRUPTED)
         try:
+            self._settle(INTERRUPTED)
             for name in self.loaded.scenario.systems:
                 self._variant(name, watch)
             self.made = self.draw(self)
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt):
-                self._keep()
-            self._save(INTERRUPTED, repr(error))
+            with suppress(
+                UserError
+            ):  # what went wrong first is told, not that it cannot be written down
+                if isinstance(error, KeyboardInterrupt):
+                    self._keep()
+                self._save(INTERRUPTED, repr(error))
             raise
         halted = all(variant.status == HALTED for variant in self.variants.values())
         self._save(HALTED if halted else SUCCEEDED)

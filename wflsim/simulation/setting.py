@@ -1,17 +1,14 @@
 """What surrounds every system of a scenario: devices, channel, data; drawn from the seed, without torch."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from channel_models.channel import ChannelState
-from wflsim.learning.task import Holdings, hold
+from wflsim.learning.task import Blaming, Holdings, hold
 from wflsim.randomness import Streams
 from wflsim.scenario.schema import World
 from wflsim.world.fleet import Devices, draw_devices
 from wflsim.world.life import Life, born
-
-Blaming = Callable[[str, str], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
@@ -50,6 +47,5 @@ def settle(world: World, blaming: Blaming = lambda *_: nullcontext()) -> Setting
     with blaming("channel", "change the placement or the channel"):
         channel = world.channel.init(devices.position_m, streams.at())
         world.channel.step(channel, 0.0, streams.at(0))  # what a step would refuse is refused now
-    with blaming("task.partition", "change the partition, the data or the number of devices"):
-        holdings = hold(world.task, devices.position_m, streams)
+    holdings = hold(world.task, devices.position_m, streams, blaming)
     return Setting(world, streams, devices, life, channel, holdings)

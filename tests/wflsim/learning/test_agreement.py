@@ -105,6 +105,20 @@ def test_ten_steps_are_the_same(name, algorithm):
     assert apart(task_of(MODELS[name]), algorithm, np.array([0.5, 0.3, 1.0])) <= 1e-10
 
 
+@pytest.mark.parametrize("name", ["small_cnn", "sensor_lstm"])
+def test_what_a_thin_device_learns_depends_on_nobody_else_in_its_chunk(name):
+    dropping = {"small_cnn": SmallCnn(dropout=0.5), "sensor_lstm": SensorLstm(units=8, dropout=0.3)}
+    task, keep = task_of(dropping[name]), np.array([0.5, 0.3, 1.0])
+    algorithm = Japp(batch_size=4, grain="units", levels=4)
+    state = algorithm.init(task)
+    every = algorithm.train(state, cohort_of(task, np.arange(DEVICES)), keep)
+    for device in range(DEVICES):
+        cohort = cohort_of(task, np.array([device]), together=False)
+        alone = algorithm.train(state, cohort, keep[[device]]).messages[0]
+        for part, tensor in every.messages[device].tensors.items():
+            assert torch.allclose(tensor.double(), alone.tensors[part].double(), atol=1e-10)
+
+
 @pytest.mark.parametrize("personal", ["input", "norms", "adapters", "block1*"])
 @pytest.mark.parametrize("grain", ["weights", "units"])
 def test_any_part_may_be_personal(personal, grain):

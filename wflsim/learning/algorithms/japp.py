@@ -5,17 +5,21 @@ its abstract is a summary's [S] or our own reconstruction [X], and nothing here 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 
 from channel_models.units import Count, Positive
 from wflsim.contracts import Exchange, FloatArray, IntArray, Late, Turn, Updates
+from wflsim.errors import UserError
 from wflsim.learning.anatomy import Anatomy, Split, step_macs
+from wflsim.learning.pruning.counting import free_spaces
 from wflsim.learning.pruning.levels import levels, unit_exchange
 
 if TYPE_CHECKING:
+    import torch
+
     from wflsim.learning.cohort import Cohort, Params
     from wflsim.learning.lessons import Batches
     from wflsim.learning.personal import SplitState
@@ -76,6 +80,10 @@ class Japp:
             fixed + scaled
         )
         if self.grain == "units":
+            if not free_spaces(shared) and self.keep_min < 1.0:
+                raise UserError(
+                    "algorithm.grain: the shared part of the model has no units that can be pruned; write grain: weights"
+                )
             table = levels(shared, anatomy, self.levels)
             pairs = zip(table.whole, table.shared, strict=True)
             step = np.array([step_macs(whole, part)[0] for whole, part in pairs])
@@ -159,24 +167,52 @@ class Japp:
         batches: "Batches",
     ) -> Updates:
         """Return what devices send and keep after steps on smaller models, made of the units that matter most."""
-        from wflsim.learning.payload import with_units
+        import torch
+
         from wflsim.learning.pruning.choosing import keep_units
         from wflsim.learning.pruning.importance import unit_scores
+
+        anatomy = cohort.task.anatomy
+        shared, own = anatomy.split(self.personal)
+        table = levels(shared, anatomy, self.levels)
+        units = keep_units(shared.spaces, unit_scores(shared, scores), table.widths_at(keep))
+        # What is dropped at random is drawn for a model as wide as the device's own, not as the widest of the chunk.
+        level = table.at(keep) if cohort.task.drops else np.zeros(len(keep))
+        sent: list[Params] = [{}] * len(keep)
+        kept = {name: start[name].clone() for name in own.tensors}
+        for each in np.unique(level):
+            (rows,) = np.nonzero(level == each)
+            some = torch.from_numpy(rows)
+            part = replace(cohort, devices=cohort.devices[rows])
+            found = self._thin(part, _rows(start, some), _rows(units, some), batches.only(some))
+            for row, message in zip(rows.tolist(), found[0], strict=True):
+                sent[row] = message
+            for name, tensor in found[1].items():
+                kept[name][some] = tensor
+        return cohort.updates(sent, kept)
+
+    def _thin(
+        self, cohort: "Cohort", start: "Params", units: "Params", batches: "Batches"
+    ) -> "tuple[list[dict[str, torch.Tensor]], dict[str, torch.Tensor]]":
+        """Return what devices send and keep that train smaller models together."""
+        from wflsim.learning.payload import with_units
         from wflsim.learning.pruning.masks import Masks
         from wflsim.learning.pruning.thinning import Thinning
 
         anatomy = cohort.task.anatomy
         shared, own = anatomy.split(self.personal)
-        widths = levels(shared, anatomy, self.levels).widths_at(keep)
-        units = keep_units(shared.spaces, unit_scores(shared, scores), widths)
         thinning = Thinning.of(anatomy, Masks.structured(anatomy, units))
         small = cohort.train(
             thinning.thin(start), shared.tensors, batches, self.shared_rate, widths=thinning.widths
         )
-        rows = enumerate(thinning.rows(small, shared.tensors))
         sent = [
             with_units(shared, row, {name: kept[device] for name, kept in units.items()})
-            for device, row in rows
+            for device, row in enumerate(thinning.rows(small, shared.tensors))
         ]
         kept = thinning.scattered({name: small[name] for name in own.tensors}, into=start)
-        return cohort.updates(sent, {name: kept[name] for name in own.tensors})
+        return sent, {name: kept[name] for name in own.tensors}
+
+
+def _rows(params: "Params", rows: "torch.Tensor") -> "dict[str, torch.Tensor]":
+    """Return what belongs to some of the devices."""
+    return {name: tensor[rows] for name, tensor in params.items()}

@@ -11,6 +11,7 @@ from wflsim.errors import UserError
 from wflsim.learning.batched.moment import Moment
 from wflsim.learning.batched.sinks import Sink
 from wflsim.learning.lessons import Batch, Objective
+from wflsim.learning.modules import Drop
 
 Params = Mapping[str, torch.Tensor]
 
@@ -65,7 +66,7 @@ class Foreign:
         def one(given: Any, values: Any, classes: Any, context: Any) -> torch.Tensor:
             return of_one(call, given, values, classes, context)
 
-        self._refuse_statistics()
+        self._refuse_own_state()
         with torch.enable_grad():
             each = vmap(one)(leaves, batch.inputs, batch.labels, dict(objective.context))
             total = (each * batch.shares).sum()
@@ -81,17 +82,20 @@ class Foreign:
         from torch.func import functional_call, vmap
 
         if self.module.training:
-            self._refuse_statistics()
+            self._refuse_own_state()
         scores: torch.Tensor = vmap(
             lambda given, values: functional_call(self.module, given, (values,))
         )(dict(params), inputs)
         return scores
 
-    def _refuse_statistics(self) -> None:
-        if list(self.module.buffers()):
+    def _refuse_own_state(self) -> None:
+        """Refuse what one call for all devices cannot keep apart."""
+        drops = any(isinstance(part, Drop) and part.share for part in self.module.modules())
+        if drops or list(self.module.buffers()):
+            what = "drops values at random" if drops else "keeps running statistics"
             raise UserError(
-                "engine: a module with running statistics that is not made of standard layers in a row cannot be "
-                "batched; write engine: loop"
+                f"engine: a model that {what} can only be batched if it is made of standard layers in a row, and its loss "
+                "of scores; write engine: loop"
             )
 
     @staticmethod
@@ -100,7 +104,7 @@ class Foreign:
         if not wanted:
             return
         found = torch.autograd.grad(
-            result, [leaves[name] for name in wanted], slope, allow_unused=True
+            result, [leaves[name] for name in wanted], slope, materialize_grads=True
         )
         for name, each in zip(wanted, found, strict=True):
             if each is not None:

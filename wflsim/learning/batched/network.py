@@ -5,16 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
-from torch import nn
 
 from wflsim.learning import blueprint as bp
 from wflsim.learning.batched import traced, written
-from wflsim.learning.batched.foreign import Foreign
 from wflsim.learning.batched.moment import Moment
 from wflsim.learning.batched.sinks import Params, Sink
 from wflsim.learning.batched.traced import Traced
 from wflsim.learning.blueprint.flow import below
-from wflsim.learning.lessons import Batch, Objective
 
 
 class Stage(Protocol):
@@ -116,12 +113,10 @@ class Network:
     Attributes:
         row: Its stages.
         trained: Names of the tensors that have slopes.
-        module: The same network as a module, of which losses that need more than scores make K.
     """
 
     row: Row
     trained: tuple[str, ...]
-    module: "nn.Module"
 
     def forward(
         self, params: Params, inputs: torch.Tensor, moment: Moment
@@ -137,10 +132,6 @@ class Network:
         """Hand the slopes of all tensors that are wanted to a sink, given those of the scores."""
         if any(map(sink.wants, self.row.names)):
             self.row.backward(params, saved, slope, sink, needed=False)
-
-    def whole(self, params: Params, batch: Batch, objective: Objective, sink: Sink) -> None:
-        """Hand the slopes of a loss that needs more than scores to a sink."""
-        Foreign(self.module).whole(params, batch, objective, sink)
 
     def __call__(self, params: Params, inputs: torch.Tensor) -> torch.Tensor:
         """Return the scores of models that are only asked, shape (K, B, classes)."""
@@ -208,11 +199,11 @@ class Compiler:
         return Both(one, other)
 
 
-def network(blueprint: bp.Blueprint, module: "nn.Module") -> Network:
+def network(blueprint: bp.Blueprint) -> Network:
     """Return the network of K devices."""
     anatomy = blueprint.anatomy
     trained = tuple(name for name in anatomy.tensors if name not in anatomy.statistics)
-    return Network(Compiler().row(blueprint.chain, blueprint.entry, ""), trained, module)
+    return Network(Compiler().row(blueprint.chain, blueprint.entry, ""), trained)
 
 
 def _swapped(parts: Sequence[tuple[str, bp.Part]]) -> list[tuple[str, bp.Part]]:

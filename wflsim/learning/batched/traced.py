@@ -122,7 +122,10 @@ def layer_norm(path: str) -> Function:
 
     def function(params: Params, values: torch.Tensor, moment: Moment) -> torch.Tensor:
         even = functional.layer_norm(values, values.shape[-1:], eps=EPSILON)
-        scale, shift = (params[f"{path}.{name}"][:, None, None] for name in ("weight", "bias"))
+        ones = [1] * (values.dim() - 2)
+        scale, shift = (
+            params[f"{path}.{name}"].view(len(values), *ones, -1) for name in ("weight", "bias")
+        )
         return even * scale + shift
 
     return function
@@ -238,7 +241,7 @@ def dropout(share: float, *, last: bool) -> Function:
         if not moment.training or moment.draw is None:
             return values
         turned = values.movedim(-1, 1) if last else values
-        kept = moment.draw(share, tuple(turned.shape[2:])).to(values.dtype)
+        kept = moment.draw(share, tuple(turned.shape[2:])).to(values)
         return values * (kept.movedim(1, -1) if last else kept)
 
     return function

@@ -14,17 +14,16 @@ from wflsim.learning.lessons import Batch, Lesson, Objective, Penalty
 Params = Mapping[str, torch.Tensor]
 
 
+Model = Network | Foreign
+
+
 def train(
-    network: Network | Foreign,
-    inputs: torch.Tensor,
-    labels: torch.Tensor,
-    params: Params,
-    lesson: Lesson,
+    model: Model, inputs: torch.Tensor, labels: torch.Tensor, params: Params, lesson: Lesson
 ) -> dict[str, torch.Tensor]:
     """Return the parameters after a lesson, shapes (K, …).
 
     Args:
-        network: The model of K devices.
+        model: The model of K devices.
         inputs: All samples, shape (N, …).
         labels: All labels, shape (N,).
         params: Stacked parameters, shapes (K, …); left as they are.
@@ -35,12 +34,12 @@ def train(
         for name, each in params.items()
     }
     with torch.no_grad():
-        _steps(network, inputs, labels, found, lesson)
+        _steps(model, inputs, labels, found, lesson)
     return found
 
 
 def _steps(
-    network: Network | Foreign,
+    model: Model,
     inputs: torch.Tensor,
     labels: torch.Tensor,
     params: dict[str, torch.Tensor],
@@ -48,7 +47,7 @@ def _steps(
 ) -> None:
     """Train K devices in place."""
     scratch, momenta = Scratch(), dict[str, torch.Tensor]()
-    moving = lesson.names & set(network.trained)
+    moving = lesson.names & set(model.trained)
     masks = {name: mask for name, mask in lesson.masks.items() if name in moving}
     in_place = lesson.descent.plain and lesson.objective.penalty is None and not lesson.half
     for step in range(len(lesson.batches.rows)):
@@ -57,10 +56,10 @@ def _steps(
         moment = Moment(True, real, lesson.chances(step), {}, scratch)
         if in_place:
             sink = InPlace(params, moving, lesson.descent.rate)
-            _backward(network, params, batch, moment, lesson.objective, sink=sink)
+            _backward(model, params, batch, moment, lesson.objective, sink=sink)
         else:
             slopes = Slopes(_halved(params) if lesson.half else params, moving)
-            _backward(network, slopes.params, batch, moment, lesson.objective, sink=slopes)
+            _backward(model, slopes.params, batch, moment, lesson.objective, sink=slopes)
             _move(params, slopes.found, momenta, lesson, batch.shares)
         for name in moment.statistics.keys() & lesson.names:
             params[name] = moment.statistics[name].to(params[name].dtype)
@@ -87,7 +86,7 @@ def _halved(params: Params) -> dict[str, torch.Tensor]:
 
 
 def _backward(
-    network: Network | Foreign,
+    model: Model,
     params: Params,
     batch: Batch,
     moment: Moment,
@@ -96,12 +95,12 @@ def _backward(
     sink: Sink,
 ) -> None:
     """Hand the slopes of every device's loss at a batch to a sink."""
-    if objective.whole is not None:
-        network.whole(params, batch, objective, sink)
+    if isinstance(model, Foreign) and objective.whole is not None:
+        model.whole(params, batch, objective, sink)
     else:
-        scores, saved = network.forward(params, batch.inputs, moment)
+        scores, saved = model.forward(params, batch.inputs, moment)
         slope = _slope(scores.to(batch.shares.dtype), batch, objective)
-        network.backward(params, saved, slope.to(scores.dtype), sink)
+        model.backward(params, saved, slope.to(scores.dtype), sink)
 
 
 def _shares(lesson: Lesson, step: int, inputs: torch.Tensor) -> torch.Tensor:

@@ -160,7 +160,8 @@ class Conv:
     ) -> torch.Tensor:
         """Return the sum of all patches' slopes at each place, shape (K, C, …, B) without the borders."""
         if self._plain:
-            return spread.view(wide)
+            flat = spread.view(wide)
+            return self._inner(flat) if self.padding else flat
         total = scratch.like(spread, self.path, "folded", shape=wide).zero_()
         kernel = (self.kernel,) * len(places)
         patches = spread.view(*wide[:2], *kernel, *places, wide[-1])

@@ -3,6 +3,7 @@
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from wflsim.errors import UserError
@@ -28,7 +29,8 @@ def fetch(published: Published) -> Held:
     held = locate(published)
     if held is not None and _whole(held):
         return held
-    place, reasons = root() / published.folder, []
+    place, reasons = root() / published.folder, list[str]()
+    _refuse_place(place)
     for edition in published.editions:
         if not edition.files[0].addresses:
             continue
@@ -42,6 +44,18 @@ def fetch(published: Published) -> Held:
     raise UserError(
         f"data set '{published.name}' is not under {root()} and cannot be fetched; {wanted(published)} (tried {tried})"
     )
+
+
+def _refuse_place(place: Path) -> None:
+    """Refuse a data root in which a set cannot be put down, before anything is asked of a publisher."""
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"--data {root()}: is not a folder that can be written; name another"
+        ) from error
 
 
 def _whole(held: Held) -> bool:

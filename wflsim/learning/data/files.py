@@ -104,6 +104,11 @@ class Held:
         """Bytes on disk."""
         return sum((self.place / name).stat().st_size for name in self.names)
 
+    @property
+    def checked(self) -> bool:
+        """Whether each of its files has a published checksum."""
+        return all(file.digest for file in self.edition.files)
+
     def verify(self) -> None:
         """Refuse files whose size or checksum is not the publisher's."""
         for file in self.edition.files:
@@ -144,7 +149,7 @@ class Held:
             yield
         except KeyError as error:
             raise self.broken(name, f"it holds no {error}") from error
-        except (OSError, EOFError, zlib.error, tarfile.TarError, BadZipFile) as error:
+        except (OSError, EOFError, zlib.error, tarfile.TarError, BadZipFile, RuntimeError) as error:
             raise self.broken(name, f"it cannot be read ({error})") from error
 
 
@@ -153,13 +158,14 @@ class State:
     """How things stand with a set.
 
     Attributes:
-        condition: Whether it can be used.
+        condition: Whether it can be used; unchecked where all files are there and some have no published checksum, so
+            that only reading them will show whether they are what they should be.
         place: Where it lies, or belongs.
         size: Bytes on disk, 0 where it is missing.
         remark: What is the matter with it.
     """
 
-    condition: Literal["complete", "missing", "corrupt"]
+    condition: Literal["complete", "unchecked", "missing", "corrupt"]
     place: Path
     size: int
     remark: str
@@ -183,9 +189,17 @@ def locate(published: Published) -> Held | None:
     """Return the first form of a set whose files are all there, unverified, or None."""
     for edition in published.editions:
         for place in _places(published, edition):
-            if all((place / file.name).is_file() for file in edition.files):
+            if all(_there(place / file.name) for file in edition.files):
                 return Held(published, edition, place)
     return None
+
+
+def _there(path: Path) -> bool:
+    """Return whether a file is at a path; it is not where nobody can look."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def state(published: Published) -> State:
@@ -197,8 +211,9 @@ def state(published: Published) -> State:
         held.verify()
     except UserError as error:
         return State("corrupt", held.place, held.size, str(error))
-    checked = all(file.digest for file in held.edition.files)
-    return State("complete", held.place, held.size, "" if checked else UNCHECKED)
+    if held.checked:
+        return State("complete", held.place, held.size, "")
+    return State("unchecked", held.place, held.size, UNCHECKED)
 
 
 def wanted(published: Published) -> str:

@@ -1,10 +1,11 @@
 """A data set of one's own, from an .npz file."""
 
+import zlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
-from zipfile import BadZipFile
+from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 
@@ -14,12 +15,16 @@ from wflsim.learning.data.arrays import sealed
 
 Arrays = dict[str, np.ndarray]
 
+# What NumPy and the archive's reader raise at bytes that are damaged; NotImplementedError is a RuntimeError.
+DAMAGED = (ValueError, EOFError, OSError, BadZipFile, zlib.error, RuntimeError)
+
 
 @dataclass(frozen=True)
 class Npz:
     """Samples from an .npz file that NumPy wrote: an array of samples and one of labels, each with N rows.
 
-    Labels are whole numbers 0 … C − 1, each of which occurs. Anything that would have to be unpickled is refused.
+    A sample has at least one dimension, and labels are whole numbers 0 … C − 1, each of which occurs. Anything that
+    would have to be unpickled is refused.
 
     Attributes:
         file: The .npz file. A name without a folder is that of a file here.
@@ -77,6 +82,8 @@ def _load(own: Npz, path: Path, size: int, changed_ns: int) -> Samples:
     """Return what a file holds, read once unless it changes."""
     arrays = _read(own, path)
     inputs, labels = arrays[own.inputs], _whole(own, own.labels, arrays)
+    empty = inputs.ndim < 2 or 0 in inputs.shape[1:]
+    _refuse(own, own.inputs, empty, f"has the shape {inputs.shape} and not (N, …), with numbers in every sample")  # fmt: skip
     _refuse(own, own.inputs, len(inputs) != len(labels), f"has {len(inputs)} rows for {len(labels)} labels")  # fmt: skip
     users = _whole(own, own.users, arrays) if own.users else None
     if users is not None:
@@ -85,6 +92,7 @@ def _load(own: Npz, path: Path, size: int, changed_ns: int) -> Samples:
     if not own.test_inputs:
         return _checked(own, Samples(scaled, labels, users))
     test_inputs, test_labels = arrays[own.test_inputs], _whole(own, own.test_labels, arrays)
+    _refuse(own, own.test_labels, len(test_labels) == 0, "has no rows, so that nothing would be kept for testing")  # fmt: skip
     fits = test_inputs.shape == (len(test_labels), *inputs.shape[1:])
     _refuse(own, own.test_inputs, not fits, f"has the shape {test_inputs.shape} for {len(test_labels)} labels")  # fmt: skip
     return _checked(
@@ -102,18 +110,28 @@ def _read(own: Npz, path: Path) -> Arrays:
     """Return the arrays that are asked for."""
     asked = [own.inputs, own.labels, own.users, own.test_inputs, own.test_labels]
     names = [name for name in asked if name]
+    if not is_zipfile(path):
+        raise _unreadable(own, "it is no whole archive; write it with numpy.savez")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             if absent := [name for name in names if name not in file.files]:
                 raise UserError(
                     f"file '{own.file}' must hold arrays {', '.join(names)}, got {', '.join(file.files)}; "
                     f"add {', '.join(absent)} or name others"
                 )
-            return {name: file[name] for name in names}
-    except (ValueError, EOFError, OSError, BadZipFile, AttributeError, TypeError) as error:
-        raise UserError(
-            f"file must be an .npz file of plain arrays, got '{own.file}': {error}; write it with numpy.savez"
+            return {name: np.asarray(file[name]) for name in names}
+    except DAMAGED as error:
+        # NumPy advises to allow what is refused here on purpose.
+        pickled = "pickle" in str(error)
+        plain = "object arrays are not read; save plain numbers"
+        raise _unreadable(
+            own, plain if pickled else f"{error}; write it again with numpy.savez"
         ) from error
+
+
+def _unreadable(own: Npz, why: str) -> UserError:
+    """Return the refusal of a file that is not what NumPy writes."""
+    return UserError(f"file must be an .npz file of plain arrays, got '{own.file}': {why}")
 
 
 def _whole(own: Npz, name: str, arrays: Arrays) -> IntArray:
@@ -143,7 +161,8 @@ def _checked(own: Npz, samples: Samples) -> Samples:
     """Return samples that can be learned from."""
     labels = samples.labels
     _refuse(own, own.inputs, not np.isfinite(samples.inputs).all(), "has numbers that are none")
-    gapless = len(labels) > 0 and np.array_equal(np.unique(labels), np.arange(labels.max() + 1))
+    found = np.unique(labels)
+    gapless = len(found) > 0 and found[0] == 0 and found[-1] == len(found) - 1
     _refuse(own, own.labels, not gapless, "must have the labels 0 … C − 1, each of them somewhere")
     return sealed(samples)
 

@@ -1,5 +1,6 @@
 """UCI HAR: windows of a smartphone's motion in six activities by 30 subjects, as their inertial signals."""
 
+import zlib
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
@@ -20,6 +21,10 @@ CHANNELS = tuple(
 )
 LENGTH = 128
 PARTS = ("train", "test")
+
+# What NumPy and the archive's reader raise at arrays that are damaged or absent; NotImplementedError is a
+# RuntimeError.
+DAMAGED = (ValueError, KeyError, EOFError, OSError, BadZipFile, zlib.error, RuntimeError)
 
 # Mean and deviation of each channel over the 7,352 windows of the training part [V: by our test on the files]:
 # acceleration in g, rotation in rad/s.
@@ -178,12 +183,19 @@ def _arrays(held: Held, part: str) -> _Part:
     try:
         with np.load(BytesIO(held.read(name)[0]), allow_pickle=False) as file:
             windows, labels, subjects = file["X"], file["y"], file["subject"]
-    except (ValueError, KeyError, EOFError, BadZipFile, OSError) as error:
-        raise held.broken(name, f"it has no arrays X, y and subject ({error})") from error
+    except DAMAGED as error:
+        raise held.broken(
+            name, f"it has no plain arrays X, y and subject ({_told(error)})"
+        ) from error
     if windows.ndim != 3:
         raise held.broken(name, f"its X has the shape {windows.shape} and not (N, 128, 9)")
     turned = np.ascontiguousarray(windows.transpose(0, 2, 1), dtype=np.float32)
     return _Part(turned, labels.astype(np.int64), subjects.astype(np.int64))
+
+
+def _told(error: Exception) -> str:
+    """Return what is wrong with arrays; NumPy's advice to unpickle what is in a file is not passed on."""
+    return "object arrays are not read" if "pickle" in str(error) else str(error)
 
 
 def _checked(held: Held, part: str, found: _Part) -> _Part:

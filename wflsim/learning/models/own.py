@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from hashlib import sha256
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from inspect import Parameter, signature
@@ -43,6 +44,15 @@ class Own:
 
     path: Place
     arguments: Arguments = field(default_factory=dict, hash=False)
+
+    @property
+    def source_sha256(self) -> str:
+        """Digest of the file that the network is made from; a run is not resumed with another."""
+        place = self.path.partition(":")[0]
+        if place.endswith(".py"):
+            return sha256(Path(place).read_bytes()).hexdigest()
+        found = getattr(import_module(place), "__file__", None)
+        return sha256(Path(found).read_bytes()).hexdigest() if found else ""
 
     def blueprint(self, input_shape: tuple[int, ...], classes: int) -> Blueprint:
         """Return the network: its layers are those of a module that is made now, and of every one that is built."""

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import numpy as np
 
-from channel_models.units import NonNegative
 from wflsim.contracts import Division, FloatArray, Partition, Samples
 from wflsim.learning.partitions.alike import Iid
 
@@ -32,8 +31,8 @@ class FeatureShift:
     [[1.5, 1.5, 1.5], [2.0, 2.0, 2.0]]
     """
 
-    variance: NonNegative = 0.1
-    gain: Annotated[float, ("above", -1.0)] = 0.0
+    variance: Annotated[float, ("least", 0.0), ("most", 1e6)] = 0.1
+    gain: Annotated[float, ("above", -1.0), ("most", 1e3)] = 0.0
     base: Partition = field(default_factory=Iid)
 
     def split(self, samples: Samples, position_m: FloatArray, rng: np.random.Generator) -> Division:

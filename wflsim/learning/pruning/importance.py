@@ -65,7 +65,8 @@ def unit_scores(anatomy: Anatomy, scores: Stacked, how: How = "l1") -> dict[str,
             for tensor in layer.tensors
             if tensor.name in scores and makes(tensor, space.name)
         ]
-        found[space.name] = _AGGREGATES[how](torch.cat(rows, 2).abs())
+        every = rows[0] if len(rows) == 1 else torch.cat(rows, 2)
+        found[space.name] = _AGGREGATES[how](every.abs())
     return found
 
 

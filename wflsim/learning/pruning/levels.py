@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from wflsim.contracts import Exchange, FloatArray, IntArray, Load, Rungs
+from wflsim.contracts.exchange import RUNG_SLACK
 from wflsim.learning.anatomy import Anatomy, Space
 from wflsim.learning.pruning.counting import free_spaces, thinned, unit_bits, weights_of
 
@@ -32,7 +34,7 @@ class Levels:
 
     def at(self, keep: FloatArray) -> IntArray:
         """Return the largest level that keeps no more than a share of the weights, or else the least, shape (K,)."""
-        found = np.searchsorted(self.share, keep * (1.0 + 1e-12), side="right") - 1
+        found = np.searchsorted(self.share, keep * (1.0 + RUNG_SLACK), side="right") - 1
         return np.maximum(found, 0)
 
     def widths_at(self, keep: FloatArray) -> dict[str, IntArray]:
@@ -41,6 +43,7 @@ class Levels:
         return {name: width[level] for name, width in self.widths.items()}
 
 
+@lru_cache(maxsize=32)
 def levels(shared: Anatomy, whole: Anatomy, count: int) -> Levels:
     """Return levels at which every free space keeps the same share of its units: 1/count, 2/count, …, 1.
 

@@ -1,5 +1,6 @@
 """Samples that are drawn hold to their formulas, and files of one's own to their names."""
 
+import zlib
 from dataclasses import replace
 from statistics import NormalDist
 
@@ -172,7 +173,13 @@ def test_a_file_that_changes_is_read_again(own):
         ({"x": X[:0], "y": Y[:0]}, {}, "must have the labels 0"),
         ({"x": X * np.nan, "y": Y}, {}, "has numbers that are none"),
         ({"x": X.astype(str), "y": Y}, {}, "not numbers"),
-        ({"x": X.astype(object), "y": Y}, {}, "plain arrays"),
+        ({"x": X.astype(object), "y": Y}, {}, "plain arrays.*: object arrays are not read; save plain numbers$"),
+        ({"x": np.float64(3.0), "y": Y}, {}, r"array x, has the shape \(\) and not \(N, …\)"),
+        ({"x": np.arange(6.0), "y": Y}, {}, r"array x, has the shape \(6,\)"),
+        ({"x": X[:, :, :0], "y": Y}, {}, r"array x, has the shape \(6, 1, 0, 2\)"),
+        ({"x": X, "y": np.array([0, 1, 2, 0, 1, 10**13])}, {}, "must have the labels 0"),
+        ({"x": X, "y": Y, "t": X[:0], "u": Y[:0]}, {"test_inputs": "t", "test_labels": "u"}, "array u, has no rows"),
+        ({"x": X, "y": Y, "t": np.float64(1.0), "u": Y}, {"test_inputs": "t", "test_labels": "u"}, "has the shape"),
         ({"x": X / 1.0, "y": Y}, {"scaling": "bytes"}, "not bytes"),
         ({"x": X, "y": Y, "t": X[:, :, :1], "u": Y}, {"test_inputs": "t", "test_labels": "u"}, "has the shape"),
     ],
@@ -182,13 +189,48 @@ def test_own_files_that_cannot_be_learned_from_are_refused(own, arrays, fields, 
         Npz(own(**arrays), **fields).load()
 
 
+@pytest.mark.parametrize("place", range(0, 1400, 20))
+def test_damaged_bytes_are_refused_or_change_nothing(tmp_path, place):
+    path = tmp_path / "own.npz"
+    np.savez_compressed(path, x=np.random.default_rng(0).random((40, 4), np.float32), y=np.arange(40) % 3)  # fmt: skip
+    whole = Npz(str(path)).load()
+    content = bytearray(path.read_bytes())
+    content[place % len(content)] ^= 0xFF
+    (tmp_path / "damaged.npz").write_bytes(content)
+    said = "damaged.npz'"
+    try:
+        loaded = Npz(str(tmp_path / "damaged.npz")).load()
+    except UserError as error:
+        loaded, said = whole, str(error)
+    assert "damaged.npz'" in said
+    assert "allow_pickle" not in said
+    assert np.array_equal(loaded.inputs, whole.inputs)
+    assert np.array_equal(loaded.labels, whole.labels)
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [zlib.error("invalid block"), NotImplementedError("method"), RuntimeError("encrypted")],
+)
+def test_what_the_archives_reader_raises_is_a_refusal(own, monkeypatch, raised):
+    def fail(*_):
+        raise raised
+
+    made = Npz(own(x=X, y=Y))
+    monkeypatch.setattr(np.lib.npyio.NpzFile, "__getitem__", fail)
+    with pytest.raises(
+        UserError, match=r"own.npz': (invalid block|method|encrypted); write it again"
+    ):
+        made.load()
+
+
 def test_files_that_are_missing_or_others_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"file must be there, got 'nowhere.npz'"):
         Npz("nowhere.npz").load()
     np.save(tmp_path / "one.npy", X)
     (tmp_path / "text.npz").write_text("text")
     for name in ("one.npy", "text.npz"):
-        with pytest.raises(UserError, match=r"must be an .npz file"):
+        with pytest.raises(UserError, match=r"must be an .npz file.*: it is no whole archive"):
             Npz(str(tmp_path / name)).load()
     with pytest.raises(ValueError, match="test_inputs and test_labels must be given together"):
         Npz("own.npz", test_inputs="x")

@@ -179,7 +179,7 @@ def test_an_archive_without_a_checksum_is_read_to_its_end(root, server, kind, wh
     toy = published(Edition((file,)))
     if whole:
         assert fetch(toy).read("a.bin") == [CONTENT]
-        assert state(toy).remark == files.UNCHECKED
+        assert (state(toy).condition, state(toy).remark) == ("unchecked", files.UNCHECKED)
     else:
         with pytest.raises(UserError, match="cannot be fetched"):
             fetch(toy)
@@ -242,6 +242,47 @@ def test_the_command_lists_and_fetches(root, put, server, monkeypatch):
     done = runner.invoke(main, ["data", "fetch", "tyo"])
     assert done.exit_code == 2
     assert "did you mean 'toy'?" in done.stderr
+
+
+def test_files_without_a_published_checksum_are_never_called_complete(root, put, monkeypatch):
+    toy = published(Edition((signed("a.bin", CONTENT), File("b.bin"))))
+    put("toy-set", {"a.bin": CONTENT, "b.bin": b"anything"})
+    assert (state(toy).condition, state(toy).remark) == ("unchecked", files.UNCHECKED)
+    monkeypatch.setattr("wflsim.learning.data.registry.SETS", {"toy": toy})
+    runner = CliRunner()
+    assert "toy: unchecked" in runner.invoke(main, ["data"]).stdout
+    said = runner.invoke(main, ["data", "fetch", "toy"]).stdout
+    assert said.startswith("toy is in ")
+    assert "unchecked" in said
+
+
+def test_the_raw_signal_is_counted_in_records(root):
+    text = CliRunner().invoke(main, ["data"]).stdout
+    assert "1,098,207 records, 6 classes" in text
+    assert "5,418 samples, 6 classes" in text
+
+
+def test_fetching_takes_the_root_too(tmp_path, root, server, monkeypatch):
+    toy = published(Edition((signed("a.bin", CONTENT, f"{server.address}/whole/a.bin"),)))
+    monkeypatch.setattr("wflsim.learning.data.registry.SETS", {"toy": toy})
+    done = CliRunner().invoke(main, ["data", "fetch", "toy", "--data", str(tmp_path / "other")])
+    assert done.exit_code == 0, done.output
+    assert listed(tmp_path) == ["other/toy-set/a.bin"]
+
+
+@pytest.mark.parametrize("name", ["base.yaml", "base.yaml/below", "n" * 300])
+def test_a_root_that_cannot_be_written_is_refused_before_anything_is_asked(
+    tmp_path, monkeypatch, server, name
+):
+    (tmp_path / "base.yaml").write_text("seed: 1")
+    monkeypatch.setenv(files.VARIABLE, str(tmp_path / name))
+    toy = published(Edition((signed("a.bin", CONTENT, f"{server.address}/whole/a.bin"),)))
+    said = rf"^--data .*{name}: is not a folder that can be written; name another$"
+    for get in (obtain, fetch):
+        with pytest.raises(UserError, match=said):
+            get(toy)
+    assert server.asked == []
+    assert state(toy).condition == "missing"
 
 
 def test_the_option_chooses_the_root(tmp_path, root):

@@ -126,16 +126,27 @@ def test_whole_windows_that_are_missing_are_noticed(put, unsigned, windows):
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"nothing", "no arrays"),
-        (npz(X=np.zeros((1, 128, 9))), "no arrays X, y and subject"),
+        (b"nothing", "no plain arrays"),
+        (npz(X=np.zeros((1, 128, 9))), "no plain arrays X, y and subject"),
         (npz(X=np.zeros((1, 128)), y=np.ones(1), subject=np.ones(1)), "its X has the shape"),
-        (npz(X=np.array([None]), y=np.ones(1), subject=np.ones(1)), "no arrays"),
+        (npz(X=np.array([None]), y=np.ones(1), subject=np.ones(1)), "object arrays are not read"),
     ],
 )
 def test_arrays_that_are_others_are_refused(put, unsigned, windows, content, why):
     unsigned(uci_har, "UCI_HAR", samples=18)
     put("uci-har", arrays(windows) | {"test/inertial_test.npz": content})
     with pytest.raises(UserError, match=why):
+        UciHar().load()
+
+
+def test_damaged_arrays_are_refused(put, unsigned, windows):
+    unsigned(uci_har, "UCI_HAR", samples=18)
+    kept = io.BytesIO()
+    np.savez_compressed(kept, X=RNG.normal(size=(6, 128, 9)), y=np.ones(6), subject=np.ones(6))
+    damaged = bytearray(kept.getvalue())
+    damaged[60:70] = b"\xff" * 10  # within the first compressed array
+    put("uci-har", arrays(windows) | {"test/inertial_test.npz": bytes(damaged)})
+    with pytest.raises(UserError, match=r"inertial_test.npz cannot be used, .* \(Error -3"):
         UciHar().load()
 
 

@@ -207,7 +207,7 @@ def test_dropout_of_an_opaque_module_draws_nothing_by_itself():
         ("my_nets.py:Nat", {}, "nothing to call by the name Nat, but .*Net"),
         ("my_nets.py:row", {"depth": 3}, "my_nets.py:row cannot be called with depth"),
         ("my_nets.py:broken", {}, "fails for samples of shape .*RuntimeError: out of order"),
-        ("my_nets.py:number", {}, "makes a int and no torch.nn.Module"),
+        ("my_nets.py:number", {}, "must make a PyTorch module, got int"),
         ("my_nets.py:nothing", {}, "nothing to train"),
         ("my_nets.py:seven", {}, r"shape \(2, 10\) for 2 samples, got \(2, 7\)"),
         ("my_nets.py:narrow", {}, r"does not take samples of shape \(B, 1, 8, 8\)"),
@@ -221,6 +221,21 @@ def test_dropout_of_an_opaque_module_draws_nothing_by_itself():
 def test_what_cannot_be_used_is_told_with_key_and_remedy(path, arguments, said):
     with pytest.raises(UserError, match=rf"^task\.model\.(path|arguments): .*{said}.*; \w+"):
         Own(path, arguments).blueprint((1, 8, 8), 10)
+
+
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: nn.Sequential(nn.Flatten(), nn.Linear(4, 0), nn.ReLU(), nn.Linear(0, 2)),
+        lambda: nn.Sequential(nn.Conv2d(1, 0, 1), nn.Flatten(), nn.Linear(0, 2)),
+    ],
+)
+def test_a_parameter_without_elements_is_refused(make):
+    with pytest.raises(
+        UserError, match=r"^task\.model: here: \d\.weight has no elements, shape \(0, .*; give"
+    ):
+        probed(make, (1, 2, 2), 2, "here")
 
 
 UNREAD = {

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from wflsim.catalog import component, kinds
 from wflsim.contracts import Samples
+from wflsim.errors import UserError
 from wflsim.learning.partitions.clusters import Permuted, Rotated
 from wflsim.learning.partitions.features import FeatureShift
 from wflsim.learning.partitions.labels import Dirichlet
@@ -37,6 +38,19 @@ def test_every_kind_but_users_gives_every_sample_to_one_device(kind, devices, se
         assert len(np.unique(dealt)) == len(dealt)
         return
     assert dealt.tolist() == list(range(440))
+
+
+@pytest.mark.parametrize(
+    ("field", "fits"), [("variance: 1.0e+6", True), ("variance: 1.0e+7", False), ("gain: 1.0e+3", True), ("gain: 1.0e+4", False), ("gain: -1.0", False), ("variance: -0.1", False)]
+)  # fmt: skip
+def test_how_far_features_may_shift_is_bounded(tiny, field, fits):
+    text = tiny.replace("{kind: classes, per_device: 2}", f"{{kind: feature_shift, {field}}}")
+    assert text != tiny
+    if fits:
+        assert isinstance(parse(text, "t").scenario.world.task.partition, FeatureShift)
+        return
+    with pytest.raises(UserError, match=rf"task\.partition\.{field.split(':')[0]}"):
+        parse(text, "t")
 
 
 def test_a_partition_may_stand_on_another_in_a_scenario(tiny):
