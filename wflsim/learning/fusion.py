@@ -6,7 +6,7 @@ import torch
 
 from wflsim.contracts import FloatArray, Message
 from wflsim.learning.anatomy import Anatomy
-from wflsim.learning.payload import unpack
+from wflsim.learning.payload import UNITS, added_at, kept_along, places_of, unpack
 
 Tensors = Mapping[str, torch.Tensor]
 Group = tuple[Tensors | None, Sequence[Message], FloatArray]
@@ -116,9 +116,25 @@ def _sums(
     weight = {name: torch.zeros_like(tensor) for name, tensor in like.items()}
     for base, messages, weights in groups:
         for message, share in zip(messages, weights.tolist(), strict=True):
+            if UNITS in message.tensors and base is None and part is not None:
+                _add_units(total, weight, message, share, part)
+                continue
             params, masks = unpack(message, shapes, part)
             for name, kept in masks.items():
                 moved = params[name] if base is None else params[name] - kept * base[name]
                 total[name] += share * moved
                 weight[name] += share * kept
     return total, weight
+
+
+def _add_units(
+    total: Tensors, weight: Tensors, message: Message, share: float, part: Anatomy
+) -> None:
+    """Add a message of units to the sums, without writing down what it has no part in."""
+    for name, places in places_of(message, part).items():
+        added_at(total[name], places, share * message.tensors[name])
+        along = kept_along(total[name].shape, places)
+        ones = torch.ones((), dtype=weight[name].dtype)
+        first, second = (each.to(ones) for each in (*along, ones, ones)[:2])
+        assert len(along) <= 2, "a tensor has two dimensions over units at most"
+        weight[name].addcmul_(first, second, value=share)

@@ -8,7 +8,7 @@ import torch
 from wflsim.contracts import Message
 from wflsim.learning.anatomy import Anatomy
 from wflsim.learning.pruning.counting import free_spaces
-from wflsim.learning.pruning.masks import followed, packed, spread, unpacked
+from wflsim.learning.pruning.masks import packed, spread, unpacked
 
 KEPT, BITMAP, UNITS = "kept", "bitmap", "units"
 
@@ -78,6 +78,22 @@ def units_of(message: Message, part: Anatomy) -> dict[str, torch.Tensor]:
     return {s.name: kept for s, kept in zip(spaces, torch.split(flags, sizes), strict=True)}
 
 
+Places = tuple[tuple[int, torch.Tensor], ...]
+
+
+def places_of(message: Message, part: Anatomy) -> dict[str, Places]:
+    """Return where the tensors of a message of units belong: by name the dimensions that are cut, and their entries."""
+    units = {name: kept[None] for name, kept in units_of(message, part).items() if not kept.all()}
+    return {
+        tensor.name: tuple(
+            (dim, spread(units[axis.space], axis)[0].nonzero()[:, 0])
+            for dim, axis in enumerate(tensor.axes)
+            if axis is not None and axis.space in units
+        )
+        for tensor in part.every()
+    }
+
+
 def _from_units(
     message: Message, shapes: Mapping[str, torch.Size], part: Anatomy | None
 ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
@@ -86,22 +102,32 @@ def _from_units(
         raise ValueError(
             "part: a message of kept units needs the layers that it is of, got none; name them"
         )
-    units = {name: kept[None] for name, kept in units_of(message, part).items()}
-    told = {tensor.name: tensor for tensor in part.every()}
-    params, masks = {}, {}
+    every, params, masks = places_of(message, part), {}, {}
     for name, shape in shapes.items():
-        thin, tensor = message.tensors[name], told[name]
-        masks[name] = followed(tensor, units)[0].expand(shape)
-        params[name] = thin
-        for dim in reversed(range(len(shape))):
-            axis = tensor.axes[dim]
-            if axis is not None and axis.space in units:
-                there = spread(units[axis.space], axis)[0].nonzero()[:, 0]
-                params[name] = _placed(params[name], dim, there, shape[dim])
+        thin, kept = message.tensors[name], torch.ones((), dtype=torch.bool)
+        params[name] = added_at(thin.new_zeros(shape), every[name], thin)
+        for along in kept_along(shape, every[name]):
+            kept = kept & along
+        masks[name] = kept.expand(shape)
     return params, masks
 
 
-def _placed(values: torch.Tensor, dim: int, there: torch.Tensor, size: int) -> torch.Tensor:
-    """Return values at some places along a dimension, zero elsewhere."""
-    wide = (*values.shape[:dim], size, *values.shape[dim + 1 :])
-    return values.new_zeros(wide).index_copy_(dim, there, values)
+def added_at(dense: torch.Tensor, places: Places, thin: torch.Tensor) -> torch.Tensor:
+    """Add a tensor in place to the entries of another that it was cut from, and return that."""
+    if not places:
+        return dense.add_(thin)
+    (dim, there), *rest = places
+    if not rest:
+        return dense.index_add_(dim, there, thin)
+    part = added_at(dense.index_select(dim, there), tuple(rest), thin)
+    return dense.index_copy_(dim, there, part)
+
+
+def kept_along(shape: torch.Size, places: Places) -> list[torch.Tensor]:
+    """Return for each dimension that is cut which entries are kept, to be broadcast to a shape."""
+    found = []
+    for dim, there in places:
+        kept = torch.zeros(shape[dim], dtype=torch.bool)
+        kept[there] = True
+        found.append(kept.view([-1 if dim == each else 1 for each in range(len(shape))]))
+    return found

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from wflsim.contracts import Message
+from wflsim.learning.blueprint import Act, Blueprint, Chain, Conv, Flatten, Linear
 from wflsim.learning.fusion import (
     common_mean,
     masked_mean,
@@ -12,7 +13,7 @@ from wflsim.learning.fusion import (
     partial_mean,
     weighted_mean,
 )
-from wflsim.learning.payload import pruned, with_units
+from wflsim.learning.payload import pruned, unpack, with_units
 from wflsim.learning.pruning.masks import Masks
 from wflsim.learning.pruning.thinning import Thinning
 
@@ -179,3 +180,37 @@ def test_everything_kept_and_told_unit_by_unit_is_everything(network, small):
     other = weighted_mean(before, [Message(with_units(part, own, {})) for own in sent], share, part)
     assert all(torch.equal(one[name], other[name]) for name in before)
     assert Masks.structured(part, {}).entries == {}
+
+
+def test_messages_of_units_are_added_up_as_if_they_were_written_out():
+    blueprint = Blueprint(
+        Chain((Conv("c", 6, 3), Act(), Flatten(), Linear("d", 8), Act(), Linear("e", 3))), (2, 4, 4)
+    )
+    part, rng = blueprint.anatomy, np.random.default_rng(0)
+    before = {t.name: torch.randn(t.shape) for t in part.every()}
+    units = {"c": torch.rand(5, 6) < 0.6, "d": torch.rand(5, 8) < 0.5}
+    for kept in units.values():
+        kept[:, 0], kept[0] = True, True
+    thinning = Thinning.of(part, Masks.structured(part, units))
+    dense = {name: torch.randn(5, *tensor.shape) for name, tensor in before.items()}
+    rows = thinning.rows(thinning.thin(dense), part.tensors)
+    messages = [
+        Message(with_units(part, row, {name: kept[k] for name, kept in units.items()}))
+        for k, row in enumerate(rows)
+    ]
+    share = rng.dirichlet(np.ones(5))
+    total = {name: torch.zeros_like(tensor) for name, tensor in before.items()}
+    weight = {name: torch.zeros_like(tensor) for name, tensor in before.items()}
+    shapes = {name: tensor.shape for name, tensor in before.items()}
+    for message, one in zip(messages, share.tolist(), strict=True):
+        params, masks = unpack(message, shapes, part)
+        for name, kept in masks.items():
+            total[name] += one * params[name]
+            weight[name] += one * kept
+    whole = torch.zeros(())
+    for one in share.tolist():
+        whole += one
+    fused = masked_mean(before, messages, share, part)
+    for name, old in before.items():
+        expected = torch.where(weight[name] > 0, total[name] / (weight[name] / whole), old)
+        assert torch.equal(fused[name], expected)
