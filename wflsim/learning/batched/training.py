@@ -1,6 +1,6 @@
 """K devices trained as one: forward, loss, backward and step of all of them in a few large operations."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch.nn import functional
@@ -50,8 +50,7 @@ def _steps(
     moving = lesson.names & set(model.trained)
     masks = {name: mask for name, mask in lesson.masks.items() if name in moving}
     in_place = lesson.descent.plain and lesson.objective.penalty is None and not lesson.half
-    for step in range(len(lesson.batches.rows)):
-        batch = _batch(inputs, labels, lesson, step, scratch)
+    for step, batch in enumerate(_batches(inputs, labels, lesson, scratch)):
         real = None if lesson.batches.counts is None else (batch.shares > 0).to(inputs.dtype)
         moment = Moment(True, real, lesson.chances(step), {}, scratch)
         if in_place:
@@ -67,17 +66,16 @@ def _steps(
             params[name].mul_(mask)
 
 
-def _batch(
-    inputs: torch.Tensor, labels: torch.Tensor, lesson: Lesson, step: int, scratch: Scratch
-) -> Batch:
-    """Return the samples of a step, gathered into memory that is used again."""
-    flat, rows = inputs.flatten(1), lesson.batches.rows[step]
-    store = scratch.like(flat, "inputs", shape=(rows.numel(), flat.shape[1]))
-    torch.index_select(flat, 0, rows.flatten(), out=store)
-    values = store.view(*rows.shape, *inputs.shape[1:])
-    if lesson.half:
-        values = values.bfloat16()
-    return Batch(values, labels[rows], _shares(lesson, step, inputs))
+def _batches(
+    inputs: torch.Tensor, labels: torch.Tensor, lesson: Lesson, scratch: Scratch
+) -> Iterator[Batch]:
+    """Yield the samples of every step, gathered into memory that is used again."""
+    flat, rows = inputs.flatten(1), lesson.batches.rows.contiguous()
+    store = scratch.like(flat, "inputs", shape=(rows[0].numel(), flat.shape[1]))
+    values = store.view(*rows.shape[1:], *inputs.shape[1:])
+    for where, classes, shares in zip(rows, labels[rows], _shares(lesson, inputs), strict=True):
+        torch.index_select(flat, 0, where.view(-1), out=store)
+        yield Batch(values.bfloat16() if lesson.half else values, classes, shares)
 
 
 def _halved(params: Params) -> dict[str, torch.Tensor]:
@@ -103,14 +101,16 @@ def _backward(
         model.backward(params, saved, slope.to(scores.dtype), sink)
 
 
-def _shares(lesson: Lesson, step: int, inputs: torch.Tensor) -> torch.Tensor:
-    """Return how much each sample counts in its device's mean, shape (K, B) or (1, 1); zero for what fills up."""
+def _shares(lesson: Lesson, inputs: torch.Tensor) -> torch.Tensor:
+    """Return how much each sample of each step counts in its device's mean; zero for what fills up.
+
+    The shape is (steps, K, B), or (steps, 1, 1) where all samples are real.
+    """
     counts, size = lesson.batches.counts, lesson.batches.size
     if counts is None:
-        return inputs.new_full((1, 1), 1.0 / size)
-    count = counts[step].to(inputs.device)[:, None]
-    real = torch.arange(size, device=inputs.device) < count
-    return real.to(inputs.dtype) / count.clamp(min=1).to(inputs.dtype)
+        return inputs.new_full((len(lesson.batches.rows), 1, 1), 1.0 / size)
+    real = torch.arange(size, device=inputs.device) < counts[..., None]
+    return real.to(inputs.dtype) / counts[..., None].clamp(min=1).to(inputs.dtype)
 
 
 def _slope(scores: torch.Tensor, batch: Batch, objective: Objective) -> torch.Tensor:
