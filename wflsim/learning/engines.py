@@ -10,7 +10,7 @@ from wflsim.learning.anatomy import Anatomy
 
 Threads = Annotated[int, ("least", 1), ("most", 256)]
 By = Literal["threads", "processes", "ray"]
-CHUNK, CHUNK_OF_CONVOLUTIONS, CHUNK_GPU = 10, 5, 100
+CHUNK, CHUNK_GPU = 10, 100
 MOST_WEIGHTS, MOST_MACS = 1_000_000, 5_000_000
 
 
@@ -103,7 +103,7 @@ class Auto:
     def way(self, anatomy: Anatomy, known: bool, accelerated: bool = False) -> Way:
         """Return the choice."""
         together, why = _rule(anatomy, known, accelerated)
-        chunk = _chunk(anatomy, together, accelerated)
+        chunk = _chunk(together, accelerated)
         return Way(together, chunk, self.threads, "threads", _workers(self.workers), why)
 
 
@@ -163,20 +163,15 @@ def _elsewhere(engine: Any, anatomy: Anatomy, known: bool, by: By) -> Way:
     together, why = _rule(anatomy, known, accelerated=False)
     if engine.train != "auto":
         together, why = engine.train == "batched", "as asked"
-    chunk = engine.chunk or _chunk(anatomy, together, accelerated=False)
+    chunk = engine.chunk or _chunk(together, accelerated=False)
     return Way(together, chunk, engine.threads, by, _workers(engine.workers), why)
 
 
-def _chunk(anatomy: Anatomy, together: bool, accelerated: bool) -> int:
-    """Return the devices of a chunk: what fits the caches of a processor, or fills a GPU.
-
-    A convolution's values are many times its weights, so that fewer devices fit.
-    """
+def _chunk(together: bool, accelerated: bool) -> int:
+    """Return the devices of a chunk: what fits the caches of a processor, or fills a GPU."""
     if not together:
         return 1
-    if accelerated:
-        return CHUNK_GPU
-    return CHUNK if anatomy.macs <= 2 * anatomy.weights else CHUNK_OF_CONVOLUTIONS
+    return CHUNK_GPU if accelerated else CHUNK
 
 
 def _rule(anatomy: Anatomy, known: bool, accelerated: bool) -> tuple[bool, str]:
