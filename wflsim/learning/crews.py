@@ -13,7 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from signal import SIG_IGN, SIGINT, signal
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -67,12 +67,15 @@ class Job:
         return self.algorithm.train(chunk.state, cohort, chunk.keep)
 
 
-class Crew(Protocol):
-    """Who trains."""
+@dataclass(frozen=True)
+class Crew:
+    """Who trains.
 
-    def train(self, chunks: Sequence[Chunk]) -> list[Updates]:
-        """Return what the devices of each chunk send and keep, in the order of the chunks."""
-        ...
+    Attributes:
+        train: From chunks to what the devices of each send and keep, in the order of the chunks.
+    """
+
+    train: Callable[[Sequence[Chunk]], list[Updates]]
 
 
 @contextmanager
@@ -80,21 +83,6 @@ def crew(job: Job, way: Way) -> Iterator[Crew]:
     """Give who trains a job, and send them home afterwards."""
     with {"threads": _threads, "processes": _processes, "ray": _ray}[way.by](job, way) as made:
         yield made
-
-
-@dataclass(frozen=True)
-class Mapped:
-    """A crew that is a way to do something for every chunk.
-
-    Attributes:
-        each: From chunks to what their devices bring, in order.
-    """
-
-    each: Callable[[Sequence[Chunk]], list[Updates]]
-
-    def train(self, chunks: Sequence[Chunk]) -> list[Updates]:
-        """Return what the devices of each chunk send and keep."""
-        return self.each(chunks)
 
 
 @contextmanager
@@ -112,12 +100,12 @@ def host_threads(count: int) -> Iterator[None]:
 def _threads(job: Job, way: Way) -> Iterator[Crew]:
     with host_threads(way.threads):
         if way.workers == 1:
-            yield Mapped(lambda chunks: [job.train(chunk) for chunk in chunks])
+            yield Crew(lambda chunks: [job.train(chunk) for chunk in chunks])
             return
         # The number of threads of an operation is each thread's own.
         pool = ThreadPoolExecutor(way.workers, "train", torch.set_num_threads, (way.threads,))
         try:
-            yield Mapped(lambda chunks: list(pool.map(job.train, chunks)))
+            yield Crew(lambda chunks: list(pool.map(job.train, chunks)))
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -128,7 +116,7 @@ def _processes(job: Job, way: Way) -> Iterator[Crew]:
         begin = (_packed(job, Path(folder)),)
         pool = ProcessPoolExecutor(way.workers, get_context("spawn"), _begin, begin)
         try:
-            yield Mapped(partial(_worked, pool))
+            yield Crew(partial(_worked, pool))
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -154,7 +142,7 @@ def _ray(job: Job, way: Way) -> Iterator[Crew]:
         with TemporaryDirectory(prefix="wflsim-") as folder:
             packed = ray.put(_packed(job, Path(folder)))
             remote = ray.remote(num_cpus=1)(_work_of)
-            yield Mapped(
+            yield Crew(
                 lambda chunks: [
                     _loads(each)
                     for each in ray.get([remote.remote(packed, _dumps(chunk)) for chunk in chunks])
@@ -239,14 +227,20 @@ def _work_of(data: bytes, chunk: bytes) -> bytes:
 
 def joined(updates: Sequence[Updates], order: IntArray) -> Updates:
     """Return the updates of several chunks as one, with the devices in some order."""
-    devices = np.concatenate([each.devices for each in updates])
-    places = np.argsort(devices)[np.searchsorted(np.sort(devices), order)]
+    rows = places(order, np.concatenate([each.devices for each in updates]))
     messages = [message for each in updates for message in each.messages]
     private = None
     if updates[0].private is not None:
-        rows = torch.from_numpy(places)
         private = {
-            name: torch.cat([(each.private or {})[name] for each in updates])[rows]
+            name: torch.cat([(each.private or {})[name] for each in updates])[
+                torch.from_numpy(rows)
+            ]
             for name in updates[0].private
         }
-    return Updates(updates[0].turn, order, [messages[place] for place in places], private)
+    return Updates(updates[0].turn, order, [messages[row] for row in rows], private)
+
+
+def places(wanted: IntArray, among: IntArray) -> IntArray:
+    """Return where some devices stand among others, in the order in which they are wanted."""
+    order = np.argsort(among)
+    return np.asarray(order[np.searchsorted(among[order], wanted)])

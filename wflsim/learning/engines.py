@@ -127,11 +127,7 @@ class Processes:
 
     def way(self, anatomy: Anatomy, known: bool, accelerated: bool = False) -> Way:
         """Return the choice."""
-        if accelerated:
-            raise UserError(
-                "engine: other processes do not share a GPU; write engine: auto, or device: cpu"
-            )
-        return _elsewhere(self, anatomy, known, "processes")
+        return _elsewhere(self, anatomy, known, accelerated, by="processes")
 
 
 @dataclass(frozen=True)
@@ -152,14 +148,15 @@ class Ray:
 
     def way(self, anatomy: Anatomy, known: bool, accelerated: bool = False) -> Way:
         """Return the choice."""
-        if accelerated:
-            raise UserError(
-                "engine: other processes do not share a GPU; write engine: auto, or device: cpu"
-            )
-        return _elsewhere(self, anatomy, known, "ray")
+        return _elsewhere(self, anatomy, known, accelerated, by="ray")
 
 
-def _elsewhere(engine: Any, anatomy: Anatomy, known: bool, by: By) -> Way:
+def _elsewhere(engine: Any, anatomy: Anatomy, known: bool, accelerated: bool, *, by: By) -> Way:
+    """Return the choice of an engine whose workers are other processes."""
+    if accelerated:
+        raise UserError(
+            "engine: other processes do not share a GPU; write engine: auto, or device: cpu"
+        )
     together, why = _rule(anatomy, known, accelerated=False)
     if engine.train != "auto":
         together, why = engine.train == "batched", "as asked"

@@ -128,6 +128,13 @@ class Lesson:
     draw: Callable[[int], Sequence[np.random.Generator]] | None = None
     half: bool = False
 
+    def copied(self, params: Params) -> dict[str, torch.Tensor]:
+        """Return stacked parameters of which those that may change are copies, to be changed in place."""
+        return {
+            name: each.clone(memory_format=torch.contiguous_format) if name in self.names else each
+            for name, each in params.items()
+        }
+
     def on(self, device: torch.device) -> "Lesson":
         """Return the lesson with its tensors where the devices are trained."""
         counts, context = self.batches.counts, self.objective.context

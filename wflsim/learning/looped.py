@@ -26,10 +26,7 @@ def train(
         params: Stacked parameters, shapes (K, …); left as they are.
         lesson: What the devices do.
     """
-    found = {
-        name: each.clone(memory_format=torch.contiguous_format) if name in lesson.names else each
-        for name, each in params.items()
-    }
+    found = lesson.copied(params)
     module.train()
     held = module.state_dict(keep_vars=True)
     for device in range(lesson.batches.rows.shape[1]):

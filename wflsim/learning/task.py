@@ -200,12 +200,14 @@ def _set_aside(
 
 def chosen_device(asked: str) -> str:
     """Return where tensors are computed."""
+    if asked == "cpu":
+        return asked
     import torch
 
     there = torch.cuda.is_available()
     if asked == "cuda" and not there:
         raise UserError("device: this host has no GPU that torch can use; write auto or cpu")
-    return "cuda" if there and asked != "cpu" else "cpu"
+    return "cuda" if there else "cpu"
 
 
 def make_task(section: TaskSection, holdings: Holdings, streams: Streams) -> Task:

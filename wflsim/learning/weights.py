@@ -61,11 +61,6 @@ def write_weights(path: Path, algorithm: Algorithm, state: Any, devices: int) ->
     return digest.hexdigest()
 
 
-def final_weights(algorithm: Algorithm, state: Any, devices: int) -> bytes:
-    """Return what ``write_weights`` writes, all in memory."""
-    return b"".join(_chunks(algorithm, state, devices))
-
-
 def _chunks(algorithm: Algorithm, state: Any, devices: int) -> Iterator[bytes | memoryview]:
     """Yield the file: the length of its head, the head, which names every tensor, and the tensors' bytes in that order."""
     whole = algorithm.model_for(state, None)

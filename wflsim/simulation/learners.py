@@ -11,7 +11,7 @@ import numpy as np
 from wflsim.contracts import Algorithm, FloatArray, IntArray, Late, Patient, Scores, Updates
 from wflsim.errors import UserError
 from wflsim.learning.blueprint import Blueprint
-from wflsim.learning.crews import Chunk, Crew, Job, crew, joined
+from wflsim.learning.crews import Chunk, Crew, Job, crew, joined, places
 from wflsim.learning.engines import Way
 from wflsim.learning.evaluation import drawn, evaluate
 from wflsim.learning.task import Task, chosen_device, make_task
@@ -111,7 +111,7 @@ class Trainees:
         if updates is None:
             updates = self.train(group.began, group.device, group.keep)
         else:
-            updates = updates.only(_places(group.device, updates.devices))
+            updates = updates.only(places(group.device, updates.devices))
         _examine(updates, group)
         return updates
 
@@ -130,12 +130,6 @@ def trainees(setting: Setting, system: System) -> Trainees:
     evaluated = drawn(world.fleet.devices, world.evaluate_devices, setting.streams)
     half = world.precision == "bfloat16"
     return Trainees(system.algorithm, task.on(device), way, half, evaluated)
-
-
-def _places(wanted: IntArray, among: IntArray) -> IntArray:
-    """Return where some devices stand among others, in the order in which they are wanted."""
-    order = np.argsort(among)
-    return np.asarray(order[np.searchsorted(among[order], wanted)])
 
 
 def _examine(updates: Updates, group: Arrivals) -> None:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ from wflsim.learning.algorithms.fedalt import FedAlt
 from wflsim.learning.algorithms.japp import Japp
 from wflsim.learning.shelf import Shelf
 from wflsim.learning.testing import cohort_of, small_task
-from wflsim.learning.weights import final_weights, write_weights
+from wflsim.learning.weights import write_weights
 
 DEFAULT = {
     "w": torch.arange(6.0).reshape(2, 3),
@@ -30,6 +32,14 @@ DEFAULT = {
     "m": torch.full((2,), 0.5, dtype=torch.float64),
 }
 ROW = 6 * 4 + 3 + 8 + 16
+
+
+def final_weights(algorithm, state, devices):
+    """Return the bytes of the file of final weights."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "weights"
+        write_weights(path, algorithm, state, devices)
+        return path.read_bytes()
 
 
 def drawn(devices, seed):

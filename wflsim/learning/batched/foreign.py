@@ -35,10 +35,7 @@ class Foreign:
         self, params: Params, inputs: torch.Tensor, moment: Moment
     ) -> tuple[torch.Tensor, Any]:
         """Return scores, shape (K, B, classes), of inputs, shape (K, B, …), and the graph that leads back."""
-        leaves = {
-            name: each.detach().requires_grad_(name in self.trained)
-            for name, each in params.items()
-        }
+        leaves = self._leaves(params)
         with torch.enable_grad():
             scores = self._scores(leaves, inputs)
         return scores.detach(), (leaves, scores)
@@ -54,10 +51,7 @@ class Foreign:
 
         assert objective.whole is not None
         of_one = objective.whole
-        leaves = {
-            name: each.detach().requires_grad_(name in self.trained)
-            for name, each in params.items()
-        }
+        leaves = self._leaves(params)
 
         def call(given: Params, values: torch.Tensor) -> torch.Tensor:
             scores: torch.Tensor = functional_call(self.module, dict(given), (values,))
@@ -77,6 +71,13 @@ class Foreign:
         self.module.eval()
         with torch.no_grad():
             return self._scores(params, inputs)
+
+    def _leaves(self, params: Params) -> dict[str, torch.Tensor]:
+        """Return the parameters as those that slopes are asked by."""
+        trained = set(self.trained)
+        return {
+            name: each.detach().requires_grad_(name in trained) for name, each in params.items()
+        }
 
     def _scores(self, params: Params, inputs: torch.Tensor) -> torch.Tensor:
         from torch.func import functional_call, vmap
@@ -107,5 +108,4 @@ class Foreign:
             result, [leaves[name] for name in wanted], slope, materialize_grads=True
         )
         for name, each in zip(wanted, found, strict=True):
-            if each is not None:
-                sink.whole(name, each)
+            sink.whole(name, each)

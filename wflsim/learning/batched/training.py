@@ -29,10 +29,7 @@ def train(
         params: Stacked parameters, shapes (K, …); left as they are.
         lesson: What the devices do.
     """
-    found = {
-        name: each.clone(memory_format=torch.contiguous_format) if name in lesson.names else each
-        for name, each in params.items()
-    }
+    found = lesson.copied(params)
     with torch.no_grad():
         _steps(model, inputs, labels, found, lesson)
     return found
