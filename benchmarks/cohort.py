@@ -25,7 +25,7 @@ from wflsim.learning.models import FedAvgCnn, Mlp, SmallCnn
 from wflsim.learning.payload import with_units
 from wflsim.learning.pruning.choosing import keep_units
 from wflsim.learning.pruning.counting import free_spaces
-from wflsim.learning.pruning.importance import magnitude, unit_scores
+from wflsim.learning.pruning.importance import unit_scores
 from wflsim.learning.pruning.masks import Masks
 from wflsim.learning.pruning.thinning import Thinning
 from wflsim.learning.task import Holdings, Task
@@ -138,7 +138,7 @@ class Half:
         """Return what devices send."""
         anatomy, start = cohort.task.anatomy, state.of(cohort)
         widths = {s.name: np.full(len(keep), s.units // 2) for s in free_spaces(anatomy)}
-        units = keep_units(anatomy.spaces, unit_scores(anatomy, magnitude(start)), widths)
+        units = keep_units(anatomy.spaces, unit_scores(anatomy, start), widths)
         thinning = Thinning.of(anatomy, Masks.structured(anatomy, units))
         batches = cohort.epochs(1, BATCH)
         small = cohort.train(
@@ -160,11 +160,11 @@ def half(task: Task) -> object:
 
 def played(task: Task, algorithm: Any) -> object:
     """Play a round as a run does."""
-    way = Auto(workers=CORES).way(task.anatomy, known=True)
+    way = Auto(workers=CORES).way(task.anatomy, known=True, plain=True)
     state, who = algorithm.init(task), np.arange(task.devices)
     turn, keep = Turn(0, 0, Streams(0)), np.ones(task.devices)
     parts = np.array_split(who, -(-len(who) // way.chunk))
-    with crew(Job(algorithm, task, way.together, way.threads), way) as who_trains:
+    with crew(Job(algorithm, task, way.how, way.threads), way) as who_trains:
         found = who_trains.train([Chunk(state, part, turn, keep[part]) for part in parts])
         return algorithm.fuse(state, joined(found, who))
 

@@ -170,6 +170,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "auto": "wflsim.learning.engines:Auto",
         "batched": "wflsim.learning.engines:Batched",
         "loop": "wflsim.learning.engines:Loop",
+        "native": "wflsim.learning.engines:Native",
         "processes": "wflsim.learning.engines:Processes",
         "ray": "wflsim.learning.engines:Ray",
     },

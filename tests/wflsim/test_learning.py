@@ -166,7 +166,7 @@ def test_a_split_loses_nothing(personal, names):
 
 def test_training_equals_plain_sgd_one_device_at_a_time():
     task = small_task()
-    cohort = cohort_of(task, np.arange(5), 2, together=False)
+    cohort = cohort_of(task, np.arange(5), 2, how="loop")
     (batches,) = cohort.phases((5,), 8)
     trained = cohort.train(cohort.stack(task.initial), task.anatomy.tensors, batches, 0.1)
     for device in range(5):

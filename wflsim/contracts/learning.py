@@ -221,13 +221,16 @@ class Partition(Protocol):
 class Engine(Protocol):
     """How the devices of a cohort are trained on the host."""
 
-    def way(self, anatomy: Anatomy, known: bool, accelerated: bool = False) -> Way:
+    def way(
+        self, anatomy: Anatomy, known: bool, accelerated: bool = False, plain: bool = False
+    ) -> Way:
         """Return how a model is trained: by a rule over the model, never by a clock.
 
         Args:
             anatomy: The model's layers.
             known: Whether it is made of layers that can be batched and thinned.
             accelerated: Whether tensors are computed on a GPU.
+            plain: Whether it is made of layers for which there is compiled code.
         """
         ...
 

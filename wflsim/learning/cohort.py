@@ -9,7 +9,8 @@ import torch
 
 from wflsim.contracts import IntArray, Message, Turn, Updates
 from wflsim.errors import UserError
-from wflsim.learning import batched, looped
+from wflsim.learning import batched, looped, native
+from wflsim.learning.engines import How
 from wflsim.learning.lessons import Batches, Descent, Lesson, Objective, epochs
 from wflsim.learning.task import Task
 
@@ -25,14 +26,14 @@ class Cohort:
         task: What they learn.
         devices: Their indices, shape (K,).
         turn: When they are trained, which keys their draws.
-        together: Whether they are trained as one, or one after another.
+        how: Whether they are trained as one, or one after another, by PyTorch or by compiled code.
         half: Whether steps are computed in bfloat16.
     """
 
     task: Task
     devices: IntArray
     turn: Turn
-    together: bool = True
+    how: How = "batched"
     half: bool = False
 
     def phases(self, steps: Sequence[int], size: int) -> tuple[Batches, ...]:
@@ -109,7 +110,10 @@ class Cohort:
         task, device = self.task, self.task.inputs.device
         lesson = lesson.on(device)
         there = {name: tensor.to(device) for name, tensor in params.items()}
-        if self.together:
+        plan = task.plan(widths) if self.how == "native" and native.covers(lesson) else None
+        if plan is not None:
+            found = native.train(plan, task.inputs, task.labels, there, lesson)
+        elif self.how != "loop":
             known = task.network if lesson.objective.whole is None else None
             model = known or batched.Foreign(task.fresh_module(widths))
             found = batched.train(model, task.inputs, task.labels, there, lesson)

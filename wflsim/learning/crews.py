@@ -22,7 +22,7 @@ from torch import nn
 from wflsim.contracts import Algorithm, FloatArray, IntArray, Samples, Turn, Updates
 from wflsim.errors import UserError
 from wflsim.learning.cohort import Cohort
-from wflsim.learning.engines import Way
+from wflsim.learning.engines import How, Way
 from wflsim.learning.task import Task
 
 
@@ -50,20 +50,20 @@ class Job:
     Attributes:
         algorithm: The method.
         task: What is learned.
-        together: Whether the devices of a chunk are trained as one.
+        how: How the devices of a chunk are trained.
         threads: Host threads of one operation.
         half: Whether steps are computed in bfloat16.
     """
 
     algorithm: Algorithm
     task: Task
-    together: bool
+    how: How
     threads: int
     half: bool = False
 
     def train(self, chunk: Chunk) -> Updates:
         """Return what the devices of a chunk send and keep."""
-        cohort = Cohort(self.task, chunk.devices, chunk.turn, self.together, self.half)
+        cohort = Cohort(self.task, chunk.devices, chunk.turn, self.how, self.half)
         return self.algorithm.train(chunk.state, cohort, chunk.keep)
 
 

@@ -10,7 +10,10 @@ from wflsim.learning.anatomy import Anatomy
 
 Threads = Annotated[int, ("least", 1), ("most", 256)]
 By = Literal["threads", "processes", "ray"]
-CHUNK, CHUNK_GPU = 10, 100
+How = Literal["loop", "batched", "native"]
+CHUNK, CHUNK_GPU, CHUNK_NATIVE = 10, 100, 5
+LEAST_MACS_NATIVE = 50_000
+TOLD = {"loop": "one after another", "batched": "as one", "native": "in compiled code"}
 MOST_WEIGHTS, MOST_MACS = 1_000_000, 5_000_000
 
 
@@ -19,10 +22,10 @@ class Way:
     """What an engine has chosen.
 
     The devices of a chunk are computed together with the same number of threads, wherever that is; so results depend
-    on ``together``, ``chunk`` and ``threads``, and not on who computes or how many do.
+    on ``how``, ``chunk`` and ``threads``, and not on who computes or how many do.
 
     Attributes:
-        together: Whether the devices of a chunk are trained as one, or one after another.
+        how: Whether the devices of a chunk are trained as one, or one after another, by PyTorch or by compiled code.
         chunk: Devices of a chunk.
         threads: Host threads of one operation.
         by: Who trains: threads of this process, other processes, or Ray's workers.
@@ -30,7 +33,7 @@ class Way:
         why: The reason, in a sentence.
     """
 
-    together: bool
+    how: How
     chunk: int
     threads: int
     by: By
@@ -40,10 +43,7 @@ class Way:
     @property
     def told(self) -> str:
         """What was chosen, in a sentence that does not depend on the host."""
-        how = "as one" if self.together else "one after another"
-        return (
-            f"devices {how}, {self.chunk} a chunk, {self.threads} threads an operation: {self.why}"
-        )
+        return f"devices {TOLD[self.how]}, {self.chunk} a chunk, {self.threads} threads an operation: {self.why}"
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,13 @@ class Batched:
     threads: Threads = 1
     workers: Count | None = None
 
-    def way(self, anatomy: Anatomy, known: bool, accelerated: bool = False) -> Way:
+    def way(
+        self, anatomy: Anatomy, known: bool, accelerated: bool = False, plain: bool = False
+    ) -> Way:
         """Return the choice."""
-        return Way(True, self.chunk, self.threads, "threads", _workers(self.workers), "as asked")
+        return Way(
+            "batched", self.chunk, self.threads, "threads", _workers(self.workers), "as asked"
+        )
 
 
 @dataclass(frozen=True)
@@ -79,18 +83,41 @@ class Loop:
     threads: Threads = 1
     workers: Count | None = None
 
-    def way(self, anatomy: Anatomy, known: bool, accelerated: bool = False) -> Way:
+    def way(
+        self, anatomy: Anatomy, known: bool, accelerated: bool = False, plain: bool = False
+    ) -> Way:
         """Return the choice."""
-        return Way(False, 1, self.threads, "threads", _workers(self.workers), "as asked")
+        return Way("loop", 1, self.threads, "threads", _workers(self.workers), "as asked")
+
+
+@dataclass(frozen=True)
+class Native:
+    """A device's whole lesson in one call of compiled code; devices are trained one after another, and side by side.
+
+    For linear layers, convolutions, rectifiers and 2 × 2 pooling in a row, and the cross-entropy; what else an algorithm
+    asks for is batched. The code is compiled once on every machine, which takes half a minute.
+
+    Attributes:
+        workers: Devices that are trained at the same time; null for --workers, or as many as the host has cores. It changes no result.
+    """
+
+    workers: Count | None = None
+
+    def way(
+        self, anatomy: Anatomy, known: bool, accelerated: bool = False, plain: bool = False
+    ) -> Way:
+        """Return the choice."""
+        _require_native(plain, accelerated)
+        return Way("native", CHUNK_NATIVE, 1, "threads", _workers(self.workers), "as asked")
 
 
 @dataclass(frozen=True)
 class Auto:
-    """The faster of both by a rule over the model, never by a clock.
+    """The fastest by a rule over the model, never by a clock.
 
-    Devices are batched where operations are small, so that fewer and larger ones pay: known layers, at most a million
-    parameters, and at most five million operations a sample. Otherwise arithmetic dominates, and one device after
-    another is faster (docs/engine.md has the measurements).
+    Compiled code trains what it knows, linear layers, convolutions, rectifiers and pooling in a row, unless operations are
+    so few that compiling does not pay. Other known layers are batched up to a million parameters and five million operations a
+    sample; beyond, arithmetic dominates, and one device after another is as fast (docs/engine.md has the measurements).
 
     Attributes:
         threads: Host threads of one operation; part of the scenario, since it can change a result's last bit.
@@ -100,11 +127,13 @@ class Auto:
     threads: Threads = 1
     workers: Count | None = None
 
-    def way(self, anatomy: Anatomy, known: bool, accelerated: bool = False) -> Way:
+    def way(
+        self, anatomy: Anatomy, known: bool, accelerated: bool = False, plain: bool = False
+    ) -> Way:
         """Return the choice."""
-        together, why = _rule(anatomy, known, accelerated)
-        chunk = _chunk(together, accelerated)
-        return Way(together, chunk, self.threads, "threads", _workers(self.workers), why)
+        how, why = _rule(anatomy, known, accelerated, plain)
+        chunk = _chunk(how, accelerated)
+        return Way(how, chunk, self.threads, "threads", _workers(self.workers), why)
 
 
 @dataclass(frozen=True)
@@ -120,14 +149,16 @@ class Processes:
         workers: Number of processes; null for --workers, or as many as the host has cores. It changes no result.
     """
 
-    train: Literal["auto", "batched", "loop"] = "auto"
+    train: Literal["auto", "batched", "loop", "native"] = "auto"
     chunk: Count | None = None
     threads: Threads = 1
     workers: Count | None = None
 
-    def way(self, anatomy: Anatomy, known: bool, accelerated: bool = False) -> Way:
+    def way(
+        self, anatomy: Anatomy, known: bool, accelerated: bool = False, plain: bool = False
+    ) -> Way:
         """Return the choice."""
-        return _elsewhere(self, anatomy, known, accelerated, by="processes")
+        return _elsewhere(self, anatomy, known, accelerated, plain, by="processes")
 
 
 @dataclass(frozen=True)
@@ -141,48 +172,72 @@ class Ray:
         workers: Number of workers; null for --workers, or as many as the host has cores. It changes no result.
     """
 
-    train: Literal["auto", "batched", "loop"] = "auto"
+    train: Literal["auto", "batched", "loop", "native"] = "auto"
     chunk: Count | None = None
     threads: Threads = 1
     workers: Count | None = None
 
-    def way(self, anatomy: Anatomy, known: bool, accelerated: bool = False) -> Way:
+    def way(
+        self, anatomy: Anatomy, known: bool, accelerated: bool = False, plain: bool = False
+    ) -> Way:
         """Return the choice."""
-        return _elsewhere(self, anatomy, known, accelerated, by="ray")
+        return _elsewhere(self, anatomy, known, accelerated, plain, by="ray")
 
 
-def _elsewhere(engine: Any, anatomy: Anatomy, known: bool, accelerated: bool, *, by: By) -> Way:
+def _elsewhere(
+    engine: Any, anatomy: Anatomy, known: bool, accelerated: bool, plain: bool, *, by: By
+) -> Way:
     """Return the choice of an engine whose workers are other processes."""
     if accelerated:
         raise UserError(
             "engine: other processes do not share a GPU; write engine: auto, or device: cpu"
         )
-    together, why = _rule(anatomy, known, accelerated=False)
+    how, why = _rule(anatomy, known, False, plain)
     if engine.train != "auto":
-        together, why = engine.train == "batched", "as asked"
-    chunk = engine.chunk or _chunk(together, accelerated=False)
-    return Way(together, chunk, engine.threads, by, _workers(engine.workers), why)
+        how, why = engine.train, "as asked"
+    if how == "native":
+        _require_native(plain, accelerated)
+    chunk = engine.chunk or _chunk(how, accelerated=False)
+    return Way(how, chunk, engine.threads, by, _workers(engine.workers), why)
 
 
-def _chunk(together: bool, accelerated: bool) -> int:
+def _require_native(plain: bool, accelerated: bool) -> None:
+    """Raise where there is no compiled code for a model."""
+    if accelerated:
+        raise UserError(
+            "engine: compiled code runs on processors; write engine: auto, or device: cpu"
+        )
+    if not plain:
+        raise UserError(
+            "engine: there is compiled code for linear layers, convolutions of stride 1, rectifiers and pooling by 2 "
+            "in a row, and the model has other parts; write engine: auto"
+        )
+
+
+def _chunk(how: How, accelerated: bool) -> int:
     """Return the devices of a chunk: what fits the caches of a processor, or fills a GPU."""
-    if not together:
-        return 1
-    return CHUNK_GPU if accelerated else CHUNK
+    if how == "batched":
+        return CHUNK_GPU if accelerated else CHUNK
+    return 1 if how == "loop" else CHUNK_NATIVE
 
 
-def _rule(anatomy: Anatomy, known: bool, accelerated: bool) -> tuple[bool, str]:
-    """Return whether devices are batched, and why."""
+def _rule(anatomy: Anatomy, known: bool, accelerated: bool, plain: bool) -> tuple[How, str]:
+    """Return how devices are trained, and why."""
     size, macs = anatomy.weights + anatomy.others, anatomy.macs
-    found = (True, f"{size} parameters and {macs} operations a sample are few")
+    found: tuple[How, str] = (
+        "batched",
+        f"{size} parameters and {macs} operations a sample are few",
+    )
     if not known:
-        found = (False, "the model is not made of standard layers in a row")
+        found = ("loop", "the model is not made of standard layers in a row")
     elif accelerated:
-        found = (True, "a GPU wants large operations")
+        found = ("batched", "a GPU wants large operations")
+    elif plain and macs >= LEAST_MACS_NATIVE:
+        found = ("native", f"{macs} operations a sample are worth compiling")
     elif size > MOST_WEIGHTS:
-        found = (False, f"{size} parameters are more than {MOST_WEIGHTS}")
+        found = ("loop", f"{size} parameters are more than {MOST_WEIGHTS}")
     elif macs > MOST_MACS:
-        found = (False, f"{macs} operations a sample are more than {MOST_MACS}")
+        found = ("loop", f"{macs} operations a sample are more than {MOST_MACS}")
     return found
 
 

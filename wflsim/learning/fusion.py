@@ -6,7 +6,8 @@ import torch
 
 from wflsim.contracts import FloatArray, Message
 from wflsim.learning.anatomy import Anatomy
-from wflsim.learning.payload import UNITS, added_at, kept_along, places_of, unpack
+from wflsim.learning.payload import UNITS, added_at, places_of, unpack
+from wflsim.learning.pruning.masks import at_dim
 
 Tensors = Mapping[str, torch.Tensor]
 Group = tuple[Tensors | None, Sequence[Message], FloatArray]
@@ -113,28 +114,46 @@ def _sums(
     """
     shapes = {name: tensor.shape for name, tensor in like.items()}
     total = {name: torch.zeros_like(tensor) for name, tensor in like.items()}
-    weight = {name: torch.zeros_like(tensor) for name, tensor in like.items()}
+    weight = {name: torch.zeros((), dtype=tensor.dtype) for name, tensor in like.items()}
     for base, messages, weights in groups:
+        if base is None and part is not None and all(UNITS in m.tensors for m in messages):
+            _add_units(total, weight, messages, weights, part)
+            continue
         for message, share in zip(messages, weights.tolist(), strict=True):
-            if UNITS in message.tensors and base is None and part is not None:
-                _add_units(total, weight, message, share, part)
-                continue
             params, masks = unpack(message, shapes, part)
             for name, kept in masks.items():
                 moved = params[name] if base is None else params[name] - kept * base[name]
                 total[name] += share * moved
-                weight[name] += share * kept
+                weight[name] = _grown(weight[name], share * kept)
     return total, weight
 
 
 def _add_units(
-    total: Tensors, weight: Tensors, message: Message, share: float, part: Anatomy
+    total: Tensors,
+    weight: dict[str, torch.Tensor],
+    messages: Sequence[Message],
+    weights: FloatArray,
+    part: Anatomy,
 ) -> None:
-    """Add a message of units to the sums, without writing down what it has no part in."""
-    for name, places in places_of(message, part).items():
-        added_at(total[name], places, share * message.tensors[name])
-        along = kept_along(total[name].shape, places)
-        ones = torch.ones((), dtype=weight[name].dtype)
-        first, second = (each.to(ones) for each in (*along, ones, ones)[:2])
-        assert len(along) <= 2, "a tensor has two dimensions over units at most"
-        weight[name].addcmul_(first, second, value=share)
+    """Add messages of units to the sums, without writing down what they have no part in."""
+    places, kept = places_of(messages, part)
+    for message, share, where in zip(messages, weights.tolist(), places, strict=True):
+        for name, there in where.items():
+            added_at(total[name], there, share * message.tensors[name])
+    for tensor in part.every():
+        dims = len(tensor.shape)
+        along = [
+            at_dim(kept[axis].to(weight[tensor.name].dtype), dim, dims)
+            for dim, axis in enumerate(tensor.axes)
+            if axis in kept
+        ]
+        for k, share in enumerate(weights.tolist()):
+            more = torch.full((), share, dtype=weight[tensor.name].dtype)
+            for each in along:
+                more = more * each[k]
+            weight[tensor.name] = _grown(weight[tensor.name], more)
+
+
+def _grown(weight: torch.Tensor, more: torch.Tensor) -> torch.Tensor:
+    """Return a sum, in place where that is possible; a weight that is the same along a dimension is written once."""
+    return weight.add_(more) if weight.shape == more.shape else weight + more

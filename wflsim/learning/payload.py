@@ -1,12 +1,12 @@
 """What a device sends: kept weights and a bitmap of where they belong, kept units and theirs, or dense tensors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 
 from wflsim.contracts import Message
-from wflsim.learning.anatomy import Anatomy
+from wflsim.learning.anatomy import Anatomy, Axis
 from wflsim.learning.pruning.counting import free_spaces
 from wflsim.learning.pruning.masks import packed, spread, unpacked
 
@@ -70,28 +70,41 @@ def unpack(
     return params, masks
 
 
-def units_of(message: Message, part: Anatomy) -> dict[str, torch.Tensor]:
-    """Return which units of the free spaces a message speaks of, shapes (n,)."""
+def units_of(messages: Sequence[Message], part: Anatomy) -> dict[str, torch.Tensor]:
+    """Return which units of the free spaces some messages speak of, shapes (K, n)."""
     spaces = free_spaces(part)
     sizes = [space.units for space in spaces]
-    flags = unpacked(message.tensors[UNITS][None], (sum(sizes),))[0]
-    return {s.name: kept for s, kept in zip(spaces, torch.split(flags, sizes), strict=True)}
+    flags = unpacked(torch.stack([message.tensors[UNITS] for message in messages]), (sum(sizes),))
+    return {s.name: kept for s, kept in zip(spaces, torch.split(flags, sizes, dim=1), strict=True)}
 
 
 Places = tuple[tuple[int, torch.Tensor], ...]
 
 
-def places_of(message: Message, part: Anatomy) -> dict[str, Places]:
-    """Return where the tensors of a message of units belong: by name the dimensions that are cut, and their entries."""
-    units = {name: kept[None] for name, kept in units_of(message, part).items() if not kept.all()}
-    return {
-        tensor.name: tuple(
-            (dim, spread(units[axis.space], axis)[0].nonzero()[:, 0])
-            for dim, axis in enumerate(tensor.axes)
-            if axis is not None and axis.space in units
-        )
+def places_of(
+    messages: Sequence[Message], part: Anatomy
+) -> tuple[list[dict[str, Places]], dict[Axis, torch.Tensor]]:
+    """Return where the tensors of messages of units belong, and which entries along each axis are kept, shapes (K, size).
+
+    Where they belong is told a message and by name: the dimensions that are cut, and their entries.
+    """
+    units = units_of(messages, part)
+    axes = {axis for tensor in part.every() for axis in tensor.axes if axis is not None}
+    kept = {axis: spread(units[axis.space], axis) for axis in axes if axis.space in units}
+    whole = {axis: each.all(1).tolist() for axis, each in kept.items()}
+    there = {axis: [row.nonzero()[:, 0] for row in each] for axis, each in kept.items()}
+    cut = {
+        tensor.name: [(dim, axis) for dim, axis in enumerate(tensor.axes) if axis in kept]
         for tensor in part.every()
     }
+    found = [
+        {
+            name: tuple((dim, there[axis][k]) for dim, axis in dims if not whole[axis][k])
+            for name, dims in cut.items()
+        }
+        for k in range(len(messages))
+    ]
+    return found, kept
 
 
 def _from_units(
@@ -102,7 +115,7 @@ def _from_units(
         raise ValueError(
             "part: a message of kept units needs the layers that it is of, got none; name them"
         )
-    every, params, masks = places_of(message, part), {}, {}
+    (every,), params, masks = places_of([message], part)[0], {}, {}
     for name, shape in shapes.items():
         thin, kept = message.tensors[name], torch.ones((), dtype=torch.bool)
         params[name] = added_at(thin.new_zeros(shape), every[name], thin)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from wflsim.learning.batched import Network
+    from wflsim.learning.native import Plan
 
     Params = Mapping[str, torch.Tensor]
 
@@ -105,6 +106,15 @@ class Task:
 
         blueprint = self.holdings.blueprint
         return network(blueprint) if isinstance(blueprint, Blueprint) else None
+
+    def plan(self, widths: Mapping[str, int] | None = None) -> "Plan | None":
+        """Return what compiled code needs to know, with fewer units where some were pruned; None where there is none."""
+        from wflsim.learning.native import planned
+
+        blueprint = self.holdings.blueprint
+        return (
+            planned(blueprint.narrowed(widths or {})) if isinstance(blueprint, Blueprint) else None
+        )
 
     @cached_property
     def drops(self) -> bool:

@@ -54,7 +54,7 @@ class Trainees:
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """Give a context in which those who train are there."""
-        job = Job(self.algorithm, self.task, self.way.together, self.way.threads, self.half)
+        job = Job(self.algorithm, self.task, self.way.how, self.way.threads, self.half)
         with crew(job, self.way) as made:
             self.crews.append(made)
             try:
@@ -126,7 +126,7 @@ def trainees(setting: Setting, system: System) -> Trainees:
     task = make_task(setting.world.task, setting.holdings, setting.streams)
     world, known = setting.world, isinstance(setting.holdings.blueprint, Blueprint)
     device = chosen_device(world.device)
-    way = world.engine.way(task.anatomy, known, device != "cpu")
+    way = world.engine.way(task.anatomy, known, device != "cpu", task.plan() is not None)
     evaluated = drawn(world.fleet.devices, world.evaluate_devices, setting.streams)
     half = world.precision == "bfloat16"
     return Trainees(system.algorithm, task.on(device), way, half, evaluated)

@@ -24,7 +24,7 @@ from wflsim.learning.models import (
 )
 from wflsim.learning.payload import unpack
 from wflsim.learning.task import Holdings, Task
-from wflsim.learning.testing import cohort_of, fitting_shape
+from wflsim.learning.testing import cohort_of, fitting_shape, ways_of
 
 MODELS = {
     "logistic": Logistic(),
@@ -68,20 +68,22 @@ def task_of(model):
 
 
 def apart(task, algorithm, keep):
-    """Return how far what devices send and keep lies apart, one way and the other."""
+    """Return how far what devices send and keep lies apart, one after another and in every other way."""
     state, who = algorithm.init(task), np.arange(DEVICES)
-    one, other = (
-        algorithm.train(state, cohort_of(task, who, together=way), keep) for way in (True, False)
+    one, *others = (
+        algorithm.train(state, cohort_of(task, who, how=how), keep)
+        for how in ("loop", *ways_of(task))
     )
     shapes = {name: tensor.shape for name, tensor in state.shared.items()}
     far = [0.0]
-    for left, right in zip(one.messages, other.messages, strict=True):
-        (sent, kept), (told, told_kept) = (
-            unpack(message, shapes, state.part) for message in (left, right)
-        )
-        assert all(torch.equal(kept[name], told_kept[name]) for name in kept)
-        far += [float((sent[name] - told[name]).abs().max()) for name in sent]
-    far += [float((t - other.private[n]).abs().max()) for n, t in one.private.items()]
+    for other in others:
+        for left, right in zip(one.messages, other.messages, strict=True):
+            (sent, kept), (told, told_kept) = (
+                unpack(message, shapes, state.part) for message in (left, right)
+            )
+            assert all(torch.equal(kept[name], told_kept[name]) for name in kept)
+            far += [float((sent[name] - told[name]).abs().max()) for name in sent]
+        far += [float((t - other.private[n]).abs().max()) for n, t in one.private.items()]
     return max(far)
 
 
@@ -113,7 +115,7 @@ def test_what_a_thin_device_learns_depends_on_nobody_else_in_its_chunk(name):
     state = algorithm.init(task)
     every = algorithm.train(state, cohort_of(task, np.arange(DEVICES)), keep)
     for device in range(DEVICES):
-        cohort = cohort_of(task, np.array([device]), together=False)
+        cohort = cohort_of(task, np.array([device]), how="loop")
         alone = algorithm.train(state, cohort, keep[[device]]).messages[0]
         for part, tensor in every.messages[device].tensors.items():
             assert torch.allclose(tensor.double(), alone.tensors[part].double(), atol=1e-10)

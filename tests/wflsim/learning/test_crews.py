@@ -13,7 +13,7 @@ from wflsim.learning import crews
 from wflsim.learning.algorithms.fedalt import FedAlt
 from wflsim.learning.algorithms.japp import Japp
 from wflsim.learning.crews import Chunk, Job, crew, joined
-from wflsim.learning.engines import Auto, Batched, Loop, Processes, Ray
+from wflsim.learning.engines import Auto, Batched, Loop, Native, Processes, Ray
 from wflsim.learning.models import Mlp
 from wflsim.learning.testing import STREAMS, small_task
 
@@ -22,14 +22,14 @@ WHO = np.arange(5)
 
 
 def way_of(engine):
-    return engine.way(Mlp().blueprint((1, 8, 8), 10).anatomy, True)
+    return engine.way(Mlp().blueprint((1, 8, 8), 10).anatomy, True, plain=True)
 
 
 def trained(algorithm, way):
     task = small_task()
     state, turn = algorithm.init(task), Turn(0, 0, STREAMS)
     parts = [WHO[start : start + way.chunk] for start in range(0, 5, way.chunk)]
-    with crew(Job(algorithm, task, way.together, way.threads), way) as made:
+    with crew(Job(algorithm, task, way.how, way.threads), way) as made:
         return joined(made.train([Chunk(state, part, turn, KEEP[part]) for part in parts]), WHO)
 
 
@@ -39,17 +39,20 @@ def bits(updates):
 
 
 @pytest.mark.parametrize("algorithm", [Japp(), FedAlt()], ids=["japp", "fedalt"])
-@pytest.mark.parametrize("engine", [Batched(chunk=2), Loop()], ids=["batched", "loop"])
+@pytest.mark.parametrize(
+    "engine", [Batched(chunk=2), Loop(), Native()], ids=["batched", "loop", "native"]
+)
 def test_any_number_of_threads_gives_the_same_bits(algorithm, engine):
     found = [bits(trained(algorithm, way_of(replace(engine, workers=n)))) for n in (1, 2, 3)]
     assert found[0] == found[1] == found[2]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("train", ["batched", "loop"])
+@pytest.mark.parametrize("train", ["batched", "loop", "native"])
 def test_other_processes_give_the_same_bits(train):
-    chunk = {"batched": 2, "loop": 1}[train]
-    here = Batched(chunk=2, workers=1) if train == "batched" else Loop(workers=1)
+    chunk = {"batched": 2, "loop": 1, "native": 1}[train]
+    engines = {"batched": Batched(chunk=2), "loop": Loop(), "native": Native()}
+    here = replace(engines[train], workers=1)
     expected = bits(trained(Japp(), way_of(here)))
     for workers in (1, 2):
         engine = Processes(train=train, chunk=chunk, workers=workers)
@@ -85,14 +88,17 @@ def test_a_view_travels_without_the_memory_behind_it():
 
 
 @pytest.mark.parametrize(
-    ("hidden", "known", "together", "why"),
+    ("hidden", "known", "plain", "how", "why"),
     [
-        ((200,), True, True, "are few"),
-        ((2000,), True, False, "parameters are more than"),
-        ((200,), False, False, "not made of standard layers"),
+        ((20,), True, True, "batched", "are few"),
+        ((200,), True, True, "native", "worth compiling"),
+        ((2000,), True, True, "native", "worth compiling"),
+        ((200,), True, False, "batched", "are few"),
+        ((2000,), True, False, "loop", "parameters are more than"),
+        ((200,), False, False, "loop", "not made of standard layers"),
     ],
 )
-def test_auto_follows_a_rule_and_says_which(hidden, known, together, why):
-    way = Auto().way(Mlp(hidden=hidden).blueprint((1, 28, 28), 10).anatomy, known)
-    assert (way.together, why in way.told) == (together, True)
-    assert way.chunk == (10 if together else 1)
+def test_auto_follows_a_rule_and_says_which(hidden, known, plain, how, why):
+    way = Auto().way(Mlp(hidden=hidden).blueprint((1, 28, 28), 10).anatomy, known, plain=plain)
+    assert (way.how, why in way.told) == (how, True)
+    assert way.chunk == {"batched": 10, "native": 5, "loop": 1}[how]

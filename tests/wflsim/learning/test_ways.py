@@ -18,7 +18,7 @@ from wflsim.learning.batched.written import HalvingPool
 from wflsim.learning.cohort import Cohort
 from wflsim.learning.lessons import Batches, Descent, Objective
 from wflsim.learning.task import Holdings, Task
-from wflsim.learning.testing import STREAMS, check_ways, cohort_of
+from wflsim.learning.testing import STREAMS, check_ways, cohort_of, ways_of
 
 NETS = {
     "mlp": ((1, 8, 8), (bp.Flatten(), bp.Linear("a", 7), bp.Act(), bp.Linear("b", 4))),
@@ -128,9 +128,11 @@ def test_ten_steps_are_the_same_in_double_precision(net):
 @pytest.mark.parametrize("net", NETS)
 def test_one_step_is_the_same_in_single_precision(net):
     task = task_of(net, torch.float32)
-    one, other = (lesson(cohort_of(task, np.arange(4), together=way), 1) for way in (True, False))
-    for name, tensor in one.items():
-        assert torch.allclose(tensor, other[name], rtol=0, atol=1e-5)
+    reference = lesson(cohort_of(task, np.arange(4), how="loop"), 1)
+    for how in ways_of(task):
+        found = lesson(cohort_of(task, np.arange(4), how=how), 1)
+        for name, tensor in found.items():
+            assert torch.allclose(tensor, reference[name], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("net", NETS)
@@ -158,7 +160,7 @@ def test_momentum_and_decay_are_those_of_the_library(net, descent):
         )
 
     check_ways(task, some_epochs)
-    cohort = cohort_of(task, np.arange(4), together=False)
+    cohort = cohort_of(task, np.arange(4), how="loop")
     batches, found = cohort.epochs(2, 6), some_epochs(cohort)
     for device in range(4):
         module = deepcopy(task.module).train()
@@ -287,7 +289,7 @@ def plain_fedavg(task, batches, rate):
 def test_a_round_of_fedavg_is_twenty_lines_of_plain_pytorch_bit_for_bit(net, dtype):
     task = task_of(net, dtype)
     algorithm = FedAvg(epochs=2, batch_size=6, learning_rate=0.05)
-    cohort = Cohort(task, np.arange(4), Turn(0, 0, STREAMS), together=False)
+    cohort = Cohort(task, np.arange(4), Turn(0, 0, STREAMS), how="loop")
     state = algorithm.init(task)
     state = algorithm.fuse(state, algorithm.train(state, cohort, np.ones(4)))
     plain = plain_fedavg(task, cohort.epochs(2, 6), 0.05)
@@ -318,10 +320,10 @@ def test_an_epoch_sees_every_sample_once_and_ends_short():
 
 
 @pytest.mark.parametrize("net", ["mlp", "conv", "residual", "lstm", "vit"])
-@pytest.mark.parametrize("together", [True, False])
-def test_bfloat16_learns_nearly_the_same_and_keeps_single_precision(net, together):
+@pytest.mark.parametrize("how", ["batched", "loop"])
+def test_bfloat16_learns_nearly_the_same_and_keeps_single_precision(net, how):
     task = task_of(net, torch.float32)
-    cohort = cohort_of(task, np.arange(4), together=together)
+    cohort = cohort_of(task, np.arange(4), how=how)
     exact, rough = lesson(cohort, 3), lesson(replace(cohort, half=True), 3)
     moved = torch.cat([(exact[n] - task.initial[n]).flatten() for n in task.initial])
     apart = torch.cat([(exact[n] - rough[n]).flatten() for n in task.initial])
@@ -343,11 +345,11 @@ def test_a_gpu_that_is_not_there_is_refused_by_its_key():
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("net", NETS)
-@pytest.mark.parametrize("together", [True, False])
-def test_a_gpu_learns_what_a_processor_learns(net, together):
+@pytest.mark.parametrize("how", ["batched", "loop"])
+def test_a_gpu_learns_what_a_processor_learns(net, how):
     task = task_of(net)
-    here = lesson(cohort_of(task, np.arange(4), together=together))
-    there = lesson(cohort_of(task.on("cuda"), np.arange(4), together=together))
+    here = lesson(cohort_of(task, np.arange(4), how=how))
+    there = lesson(cohort_of(task.on("cuda"), np.arange(4), how=how))
     for name, tensor in here.items():
         assert torch.allclose(tensor, there[name], rtol=0, atol=1e-10)
 

@@ -154,7 +154,7 @@ class Compiler:
     def row(self, chain: bp.Chain, flow: bp.Flow, path: str) -> Row:
         """Return the stages of a chain."""
         stages: list[Stage] = []
-        for name, part in _swapped(list(chain.named())):
+        for name, part in bp.pooled_first(chain):
             full = below(path, name)
             stages += self._turned(part)
             self.number += 1
@@ -204,19 +204,6 @@ def network(blueprint: bp.Blueprint) -> Network:
     anatomy = blueprint.anatomy
     trained = tuple(name for name in anatomy.tensors if name not in anatomy.statistics)
     return Network(Compiler().row(blueprint.chain, blueprint.entry, ""), trained)
-
-
-def _swapped(parts: Sequence[tuple[str, bp.Part]]) -> list[tuple[str, bp.Part]]:
-    """Return the parts with pooling before the rectifier that it follows.
-
-    The largest of rectified values is the rectified largest value, also in its slopes; there are fewer of them.
-    """
-    found = list(parts)
-    for index in range(len(found) - 1):
-        now, following = found[index][1], found[index + 1][1]
-        if isinstance(now, bp.Act) and now.kind == "relu" and isinstance(following, bp.MaxPool):
-            found[index], found[index + 1] = found[index + 1], found[index]
-    return found
 
 
 def _linear(part: bp.Linear, flow: bp.Flow, path: str, number: int) -> Stage:

@@ -11,6 +11,7 @@ from wflsim.learning.blueprint.plain import (
     Linear,
     MaxPool,
     MeanPool,
+    pooled_first,
 )
 from wflsim.learning.blueprint.sequences import (
     Attention,
@@ -45,4 +46,5 @@ __all__ = [
     "Residual",
     "Steps",
     "Tokens",
+    "pooled_first",
 ]

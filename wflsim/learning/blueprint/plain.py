@@ -5,7 +5,7 @@ from math import prod
 from typing import Literal
 
 from wflsim.learning.anatomy import Axis, Layer, Space, Tensor
-from wflsim.learning.blueprint.flow import Flow, Passage, Width, tensor
+from wflsim.learning.blueprint.flow import Chain, Flow, Part, Passage, Width, tensor
 
 Kind = Literal["relu", "gelu", "tanh"]
 
@@ -191,6 +191,19 @@ class Flatten:
         return Passage(
             Flow((prod(flow.shape),), flow.space, flow.before * before, flow.after * after)
         )
+
+
+def pooled_first(chain: Chain) -> list[tuple[str, Part]]:
+    """Return the parts of a chain with pooling before the rectifier that it follows.
+
+    The largest of rectified values is the rectified largest value, also in its slopes; there are fewer of them.
+    """
+    found = list(chain.named())
+    for index in range(len(found) - 1):
+        now, following = found[index][1], found[index + 1][1]
+        if isinstance(now, Act) and now.kind == "relu" and isinstance(following, MaxPool):
+            found[index], found[index + 1] = found[index + 1], found[index]
+    return found
 
 
 def _pooled(flow: Flow, size: int, path: str) -> Flow:

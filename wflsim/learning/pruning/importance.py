@@ -65,8 +65,10 @@ def unit_scores(anatomy: Anatomy, scores: Stacked, how: How = "l1") -> dict[str,
             for tensor in layer.tensors
             if tensor.name in scores and makes(tensor, space.name)
         ]
-        every = rows[0] if len(rows) == 1 else torch.cat(rows, 2)
-        found[space.name] = _AGGREGATES[how](every.abs())
+        norms = [torch.linalg.vector_norm(each, _ORDERS[how], dim=2) for each in rows]
+        whole = torch.linalg.vector_norm(torch.stack(norms, 2), _ORDERS[how], dim=2)
+        entries = sum(each.shape[2] for each in rows)
+        found[space.name] = whole / entries if how == "mean" else whole
     return found
 
 
@@ -111,9 +113,5 @@ def rows_of(entries: torch.Tensor, axis: Axis | None) -> torch.Tensor:
     return apart.transpose(1, 2).flatten(2)
 
 
-_AGGREGATES = {
-    "l1": lambda rows: rows.sum(2),
-    "l2": lambda rows: torch.linalg.vector_norm(rows, dim=2),
-    "mean": lambda rows: rows.mean(2),
-    "max": lambda rows: rows.amax(2),
-}
+# The norm of several norms of one order is that of all entries.
+_ORDERS = {"l1": 1.0, "l2": 2.0, "mean": 1.0, "max": float("inf")}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
@@ -70,6 +71,11 @@ class Thinning:
             for device in range(len(next(iter(thin.values()))))
         ]
 
+    @cached_property
+    def _uneven(self) -> Stacked:
+        """Which places are taken, of the spaces of which some are not."""
+        return {name: taken for name, taken in self.taken.items() if not bool(taken.all())}
+
     def _touched(self, params: Stacked) -> list[Tensor]:
         """Return the tensors among those given that run over units with places."""
         return [t for t in self.anatomy.every() if t.name in params and self._depth(t)]
@@ -82,7 +88,7 @@ class Thinning:
     def _own(self, tensor: Tensor, thin: torch.Tensor, device: int) -> torch.Tensor:
         """Return a thin tensor of a device without its empty places."""
         for dim, axis in enumerate(tensor.axes):
-            if axis is not None and axis.space in self.taken:
+            if axis is not None and axis.space in self._uneven:
                 along = spread(self.taken[axis.space][device : device + 1], axis)[0]
                 thin = thin if along.all() else thin.index_select(dim, along.nonzero()[:, 0])
         return thin
@@ -115,10 +121,9 @@ class Thinning:
 
     def _held(self, tensor: Tensor) -> torch.Tensor | None:
         """Return which entries of a thin tensor hold something, to be broadcast, or None where all do."""
-        uneven = {name: taken for name, taken in self.taken.items() if not bool(taken.all())}
-        if not any(axis is not None and axis.space in uneven for axis in tensor.axes):
+        if not any(axis is not None and axis.space in self._uneven for axis in tensor.axes):
             return None
-        return followed(tensor, uneven)
+        return followed(tensor, self._uneven)
 
     def _depth(self, tensor: Tensor) -> int:
         """Return the number of dimensions up to the last that runs over units with places."""

@@ -43,7 +43,7 @@ def test_processes_train_it_to_the_same_bits(tmp_path, monkeypatch):
     found = []
     for engine in (Loop(workers=2), Processes(workers=2)):
         way = engine.way(task.anatomy, False)
-        with crew(Job(algorithm, task, way.together, way.threads), way) as made:
+        with crew(Job(algorithm, task, way.how, way.threads), way) as made:
             chunks = [Chunk(state, np.array([k]), turn, keep[[k]]) for k in range(4)]
             updates = joined(made.train(chunks), np.arange(4))
         found.append(
