@@ -198,12 +198,14 @@ def epochs(parts: Sequence[np.ndarray], size: int, least: int = 1) -> Batches:
     rows = np.empty((max(steps), len(parts), size), dtype=np.int64)
     counts = np.zeros((max(steps), len(parts)), dtype=np.int64)
     for device, part in enumerate(parts):
-        rows[:, device] = part[0, 0]  # any sample of its own fills up
-        turns = -(-part.shape[1] // size)
-        for turn in range(turns):
-            taken = part[:, turn * size : (turn + 1) * size]
-            rows[turn : steps[device] : turns, device, : taken.shape[1]] = taken
-            if taken.shape[1] >= least:
-                counts[turn : steps[device] : turns, device] = taken.shape[1]
+        whole, left = divmod(part.shape[1], size)
+        turns = whole + (left > 0)
+        wide = np.full((len(part), turns * size), part[0, 0])  # any sample of its own fills up
+        wide[:, : part.shape[1]] = part
+        rows[:, device] = part[0, 0]
+        rows[: steps[device], device] = wide.reshape(-1, size)
+        counts[: steps[device], device] = size
+        if left:
+            counts[turns - 1 : steps[device] : turns, device] = left if left >= least else 0
     full = bool((counts == size).all())
     return Batches(torch.from_numpy(rows), None if full else torch.from_numpy(counts))

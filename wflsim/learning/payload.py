@@ -35,7 +35,9 @@ def with_units(part: Anatomy, thin: Tensors, units: Tensors) -> dict[str, torch.
         units: Space name → which units of the part's free spaces are kept, shapes (n,); all of those not named.
     """
     spaces = free_spaces(part)
-    every = [units.get(s.name, torch.ones(s.units, dtype=torch.bool)) for s in spaces]
+    every = [
+        units[s.name] if s.name in units else torch.ones(s.units, dtype=torch.bool) for s in spaces
+    ]
     bitmap = {UNITS: packed(torch.cat(every)[None])[0]} if spaces else {}
     return {**{name: thin[name] for name in part.tensors}, **bitmap}
 

@@ -1,7 +1,7 @@
 """Two operations on rows of numbers, of which all compiled training is made: multiples added up, and inner products.
 
-Convolutions, linear layers, their way back and the step of descent are those two with other rows. Several rows of one side
-meet several of the other at once, so that each number that is loaded is used more than once.
+Convolutions, linear layers, their way back and the step of descent are those two with other rows. Two rows of one side
+meet five of the other at once, so that each number that is loaded is used more than once.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": _
 
 # Numbers without a sign, for places in memory: with others, compiled code asks whether they count from the end.
 U = np.uint64
-ONE, TWO, THREE, FOUR, FIVE, SIX, SEVEN, EIGHT = (U(count) for count in range(1, 9))
+ONE, TWO, THREE, FOUR, FIVE = (U(count) for count in range(1, 6))
 SPAN = 1024  # numbers of a row that are looked at together, which the nearest cache holds
 
 
@@ -54,31 +54,29 @@ def combine(out: Array, to: Array, values: Array, at: Array, factors: Array, siz
 def _add_to_two(
     out: Array, i: Any, j: Any, values: Array, at: Array, a: Array, b: Array, taps: Any, size: Any
 ) -> None:
-    """Add multiples of rows to the rows at i and j, eight at once, then two, then one."""
-    full = taps - taps % EIGHT
-    for t in range(U(0), full, EIGHT):
-        a0, a1, a2, a3 = a[t], a[t + ONE], a[t + TWO], a[t + THREE]
-        a4, a5, a6, a7 = a[t + FOUR], a[t + FIVE], a[t + SIX], a[t + SEVEN]
-        b0, b1, b2, b3 = b[t], b[t + ONE], b[t + TWO], b[t + THREE]
-        b4, b5, b6, b7 = b[t + FOUR], b[t + FIVE], b[t + SIX], b[t + SEVEN]
-        k0, k1, k2, k3 = U(at[t]), U(at[t + ONE]), U(at[t + TWO]), U(at[t + THREE])
-        k4, k5, k6, k7 = U(at[t + FOUR]), U(at[t + FIVE]), U(at[t + SIX]), U(at[t + SEVEN])
+    """Add multiples of rows to the rows at i and j, five at once, then two, then one."""
+    fives = taps - taps % FIVE
+    pairs = taps - (taps - fives) % TWO
+    for t in range(U(0), fives, FIVE):
+        a0, a1, a2, a3, a4 = a[t], a[t + ONE], a[t + TWO], a[t + THREE], a[t + FOUR]
+        b0, b1, b2, b3, b4 = b[t], b[t + ONE], b[t + TWO], b[t + THREE], b[t + FOUR]
+        k0, k1, k2 = U(at[t]), U(at[t + ONE]), U(at[t + TWO])
+        k3, k4 = U(at[t + THREE]), U(at[t + FOUR])
         for p in range(size):
-            v0, v1, v2, v3 = values[k0 + p], values[k1 + p], values[k2 + p], values[k3 + p]
-            v4, v5, v6, v7 = values[k4 + p], values[k5 + p], values[k6 + p], values[k7 + p]
-            one = (a0 * v0 + a1 * v1 + a2 * v2 + a3 * v3) + (a4 * v4 + a5 * v5 + a6 * v6 + a7 * v7)
-            two = (b0 * v0 + b1 * v1 + b2 * v2 + b3 * v3) + (b4 * v4 + b5 * v5 + b6 * v6 + b7 * v7)
-            out[i + p] += one
-            out[j + p] += two
-    for t in range(full, taps - taps % TWO, TWO):
+            v0, v1, v2, v3, v4 = (
+                values[k0 + p], values[k1 + p], values[k2 + p], values[k3 + p], values[k4 + p]
+            )  # fmt: skip
+            out[i + p] += (a0 * v0 + a1 * v1) + (a2 * v2 + a3 * v3 + a4 * v4)
+            out[j + p] += (b0 * v0 + b1 * v1) + (b2 * v2 + b3 * v3 + b4 * v4)
+    for t in range(fives, pairs, TWO):
         a0, a1, b0, b1 = a[t], a[t + ONE], b[t], b[t + ONE]
         k0, k1 = U(at[t]), U(at[t + ONE])
         for p in range(size):
             v0, v1 = values[k0 + p], values[k1 + p]
             out[i + p] += a0 * v0 + a1 * v1
             out[j + p] += b0 * v0 + b1 * v1
-    if taps % TWO:
-        a0, b0, k0 = a[taps - ONE], b[taps - ONE], U(at[taps - ONE])
+    for t in range(pairs, taps):
+        a0, b0, k0 = a[t], b[t], U(at[t])
         for p in range(size):
             out[i + p] += a0 * values[k0 + p]
             out[j + p] += b0 * values[k0 + p]
@@ -88,15 +86,17 @@ def _add_to_two(
 def _add_to_one(
     out: Array, i: Any, values: Array, at: Array, a: Array, taps: Any, size: Any
 ) -> None:
-    """Add multiples of rows to the row at i, four at once, then one."""
-    full = taps - taps % FOUR
-    for t in range(U(0), full, FOUR):
-        a0, a1, a2, a3 = a[t], a[t + ONE], a[t + TWO], a[t + THREE]
-        k0, k1, k2, k3 = U(at[t]), U(at[t + ONE]), U(at[t + TWO]), U(at[t + THREE])
+    """Add multiples of rows to the row at i, five at once, then one."""
+    fives = taps - taps % FIVE
+    for t in range(U(0), fives, FIVE):
+        a0, a1, a2, a3, a4 = a[t], a[t + ONE], a[t + TWO], a[t + THREE], a[t + FOUR]
+        k0, k1, k2 = U(at[t]), U(at[t + ONE]), U(at[t + TWO])
+        k3, k4 = U(at[t + THREE]), U(at[t + FOUR])
         for p in range(size):
-            v0, v1, v2, v3 = values[k0 + p], values[k1 + p], values[k2 + p], values[k3 + p]
-            out[i + p] += (a0 * v0 + a1 * v1) + (a2 * v2 + a3 * v3)
-    for t in range(full, taps):
+            one = a0 * values[k0 + p] + a1 * values[k1 + p]
+            two = a2 * values[k2 + p] + a3 * values[k3 + p] + a4 * values[k4 + p]
+            out[i + p] += one + two
+    for t in range(fives, taps):
         a0, k0 = a[t], U(at[t])
         for p in range(size):
             out[i + p] += a0 * values[k0 + p]
@@ -121,26 +121,35 @@ def _two_products(
     one: Array, two: Array, both: bool, scale: Any,
     left: Array, i: Any, j: Any, values: Array, at: Array, taps: Any, size: Any,
 ) -> None:  # fmt: skip
-    """Add products of the rows at i and j, and, of both, with other rows: four at once, then one."""
+    """Add products of the rows at i and j, and, of both, with other rows: five at once, then one."""
     other = scale if both else scale - scale
-    full = taps - taps % FOUR
-    for t in range(U(0), full, FOUR):
-        k0, k1, k2, k3 = U(at[t]), U(at[t + ONE]), U(at[t + TWO]), U(at[t + THREE])
-        a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = left.dtype.type(0)
+    fives = taps - taps % FIVE
+    for t in range(U(0), fives, FIVE):
+        k0, k1, k2 = U(at[t]), U(at[t + ONE]), U(at[t + TWO])
+        k3, k4 = U(at[t + THREE]), U(at[t + FOUR])
+        a0 = a1 = a2 = a3 = a4 = b0 = b1 = b2 = b3 = b4 = left.dtype.type(0)
         for p in range(size):
-            x, y = left[i + p], left[j + p]
-            v0, v1, v2, v3 = values[k0 + p], values[k1 + p], values[k2 + p], values[k3 + p]
-            a0, a1, a2, a3 = a0 + x * v0, a1 + x * v1, a2 + x * v2, a3 + x * v3
-            b0, b1, b2, b3 = b0 + y * v0, b1 + y * v1, b2 + y * v2, b3 + y * v3
+            x, y, v0, v1, v2 = (
+                left[i + p],
+                left[j + p],
+                values[k0 + p],
+                values[k1 + p],
+                values[k2 + p],
+            )
+            v3, v4 = values[k3 + p], values[k4 + p]
+            a0, a1, a2, a3, a4 = a0 + x * v0, a1 + x * v1, a2 + x * v2, a3 + x * v3, a4 + x * v4
+            b0, b1, b2, b3, b4 = b0 + y * v0, b1 + y * v1, b2 + y * v2, b3 + y * v3, b4 + y * v4
         one[t] += scale * a0
         one[t + ONE] += scale * a1
         one[t + TWO] += scale * a2
         one[t + THREE] += scale * a3
+        one[t + FOUR] += scale * a4
         two[t] += other * b0
         two[t + ONE] += other * b1
         two[t + TWO] += other * b2
         two[t + THREE] += other * b3
-    for t in range(full, taps):
+        two[t + FOUR] += other * b4
+    for t in range(fives, taps):
         k0 = U(at[t])
         a0 = b0 = left.dtype.type(0)
         for p in range(size):

@@ -35,10 +35,10 @@ def train(
     kind = params[plan.names[0]].numpy().dtype
     steps, devices, size = lesson.batches.rows.shape
     stages, moves = plan.moving(lesson.names)
-    weights, masks = _flat(plan, params, devices, kind), np.empty((devices, 0), kind)
+    weights = _flat(plan, params, np.empty((devices, plan.starts[-1]), kind))
+    masks = np.ones((devices, plan.starts[-1] if lesson.masks else 0), kind)
     if lesson.masks:
-        masks = _flat(plan, lesson.masks, devices, kind)
-        masks[:, ~moves] = 1
+        _flat(plan, lesson.masks, masks)[:, ~moves] = 1
     rows = np.ascontiguousarray(lesson.batches.rows.transpose(0, 1).numpy())
     counts = np.full((devices, steps), size)
     if lesson.batches.counts is not None:
@@ -55,10 +55,9 @@ def train(
     return found
 
 
-def _flat(plan: Plan, params: Params, devices: int, kind: np.dtype[Any]) -> Array:
-    """Return tensors of every device in a row, shape (K, P); one where there is none."""
-    found = np.ones((devices, plan.starts[-1]), kind)
+def _flat(plan: Plan, params: Params, into: Array) -> Array:
+    """Write tensors of every device in a row, shape (K, P), and return that."""
     for name, start, end in zip(plan.names, plan.starts, plan.starts[1:], strict=False):
         if name in params:
-            found[:, start:end] = params[name].numpy().reshape(devices, -1)
-    return found
+            into[:, start:end] = params[name].numpy().reshape(len(into), -1)
+    return into

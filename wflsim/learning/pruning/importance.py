@@ -59,14 +59,17 @@ def unit_scores(anatomy: Anatomy, scores: Stacked, how: How = "l1") -> dict[str,
     """
     found = {}
     for space in free_spaces(anatomy):
-        rows = [
-            rows_of(scores[tensor.name], tensor.axes[0])
+        every = [
+            (scores[tensor.name], tensor.axes[0])
             for layer in makers(anatomy, space.name)
             for tensor in layer.tensors
             if tensor.name in scores and makes(tensor, space.name)
         ]
+        # Scores that all devices share, a view of one row, are added up once.
+        rows = [rows_of(each if each.stride(0) else each[:1], axis) for each, axis in every]
         norms = [torch.linalg.vector_norm(each, _ORDERS[how], dim=2) for each in rows]
-        whole = torch.linalg.vector_norm(torch.stack(norms, 2), _ORDERS[how], dim=2)
+        wide = torch.stack([each.expand(len(every[0][0]), -1) for each in norms], 2)
+        whole = torch.linalg.vector_norm(wide, _ORDERS[how], dim=2)
         entries = sum(each.shape[2] for each in rows)
         found[space.name] = whole / entries if how == "mean" else whole
     return found

@@ -81,9 +81,19 @@ class Thinning:
         return [t for t in self.anatomy.every() if t.name in params and self._depth(t)]
 
     def _cut(self, tensor: Tensor, dense: torch.Tensor) -> torch.Tensor:
-        found = dense[self._mesh(tensor)]
+        found = (
+            self._rows_of(tensor, dense) if self._depth(tensor) == 1 else dense[self._mesh(tensor)]
+        )
         held = self._held(tensor)
         return found if held is None else torch.where(held, found, 0)
+
+    def _rows_of(self, tensor: Tensor, dense: torch.Tensor) -> torch.Tensor:
+        """Return some rows of each device's tensor: whole rows are copied, several times faster than single entries."""
+        rows, one = self._along(tensor.axes[0], tensor.shape[0]), not dense.stride(0)
+        table = dense[0] if one else dense.flatten(0, 1)
+        begin = 0 if one else torch.arange(len(dense))[:, None] * tensor.shape[0]
+        shape = (*rows.shape, *dense.shape[2:])
+        return table.index_select(0, (begin + rows).flatten()).view(shape)
 
     def _own(self, tensor: Tensor, thin: torch.Tensor, device: int) -> torch.Tensor:
         """Return a thin tensor of a device without its empty places."""
