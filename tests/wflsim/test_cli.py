@@ -122,6 +122,8 @@ def test_check_tells_origins_budget_and_verdict(tiny_file):
         "SNR [dB]",
         "can be met",
         "held by",
+        "training: 535 parameters",
+        "devices as one, 10 a chunk",
     ):
         assert said in done.stdout
 

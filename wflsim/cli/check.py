@@ -11,6 +11,7 @@ from wflsim.cli.options import scenario_options
 if TYPE_CHECKING:
     from wflsim.scenario.loading import Loaded
     from wflsim.simulation.outlook import Budget, Outlook
+    from wflsim.simulation.setting import Setting
 
 
 @click.command("check")
@@ -32,10 +33,32 @@ def command(scenario: str, assignments: tuple[str, ...], seed: int | None, form:
     refuse(loaded.scenario.world, loaded.scenario.systems)
     setting = settle(loaded.scenario.world, loaded.blaming)
     outlooks = {name: outlook(setting, system) for name, system in loaded.scenario.systems.items()}
+    task = _task(setting)
     if form == "json":
-        click.echo(json.dumps(_as_json(loaded, budget(setting), outlooks), ensure_ascii=False))
+        told = _as_json(loaded, budget(setting), outlooks) | {"task": task}
+        click.echo(json.dumps(told, ensure_ascii=False))
     else:
         _print(loaded, budget(setting), outlooks)
+        click.echo(f"\n{_sentence(task)}")
+
+
+def _task(setting: "Setting") -> dict[str, Any]:
+    """Return what is trained: sizes, samples of each device, and how that is done on a processor."""
+    anatomy = setting.holdings.anatomy
+    return {
+        "parameters": anatomy.weights + anatomy.others,
+        "macs": anatomy.macs,
+        "samples": setting.holdings.samples.tolist(),
+        "engine": setting.way("cuda" if setting.world.device == "cuda" else "cpu").told,
+    }
+
+
+def _sentence(task: dict[str, Any]) -> str:
+    samples = task["samples"]
+    return (
+        f"training: {task['parameters']:,} parameters, {task['macs']:,} operations a sample forward; "
+        f"{sum(samples):,} samples, {min(samples):,} to {max(samples):,} a device\n  {task['engine']}"
+    )
 
 
 def _as_json(loaded: "Loaded", links: "Budget", outlooks: dict[str, "Outlook"]) -> dict[str, Any]:

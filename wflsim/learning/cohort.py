@@ -9,9 +9,10 @@ import torch
 
 from wflsim.contracts import IntArray, Message, Turn, Updates
 from wflsim.errors import UserError
-from wflsim.learning import batched, looped, native
+from wflsim.learning import batched, looped
 from wflsim.learning.engines import How
 from wflsim.learning.lessons import Batches, Descent, Lesson, Objective, epochs
+from wflsim.learning.native import training as native
 from wflsim.learning.task import Task
 
 Params = Mapping[str, torch.Tensor]

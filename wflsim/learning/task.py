@@ -14,6 +14,7 @@ from wflsim.contracts import Division, FloatArray, IntArray, Samples
 from wflsim.errors import UserError
 from wflsim.learning.anatomy import Anatomy
 from wflsim.learning.blueprint import Blueprint
+from wflsim.learning.native.plan import Plan, planned
 from wflsim.learning.partitions.hold_out import hold_out
 from wflsim.randomness import Streams
 from wflsim.scenario.schema import TaskSection
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from wflsim.learning.batched import Network
-    from wflsim.learning.native import Plan
 
     Params = Mapping[str, torch.Tensor]
 
@@ -107,14 +107,12 @@ class Task:
         blueprint = self.holdings.blueprint
         return network(blueprint) if isinstance(blueprint, Blueprint) else None
 
-    def plan(self, widths: Mapping[str, int] | None = None) -> "Plan | None":
+    def plan(self, widths: Mapping[str, int] | None = None) -> Plan | None:
         """Return what compiled code needs to know, with fewer units where some were pruned; None where there is none."""
-        from wflsim.learning.native import planned
-
         blueprint = self.holdings.blueprint
-        return (
-            planned(blueprint.narrowed(widths or {})) if isinstance(blueprint, Blueprint) else None
-        )
+        if not isinstance(blueprint, Blueprint):
+            return None
+        return planned(blueprint.narrowed(widths) if widths else blueprint)
 
     @cached_property
     def drops(self) -> bool:

@@ -10,7 +10,6 @@ import numpy as np
 
 from wflsim.contracts import Algorithm, FloatArray, IntArray, Late, Patient, Scores, Updates
 from wflsim.errors import UserError
-from wflsim.learning.blueprint import Blueprint
 from wflsim.learning.crews import Chunk, Crew, Job, crew, joined, places
 from wflsim.learning.engines import Way
 from wflsim.learning.evaluation import drawn, evaluate
@@ -124,12 +123,11 @@ def _the_same(state: Any) -> Callable[[IntArray], Any]:
 def trainees(setting: Setting, system: System) -> Trainees:
     """Return the devices of a setting, ready to train; data and initial weights depend on the world alone."""
     task = make_task(setting.world.task, setting.holdings, setting.streams)
-    world, known = setting.world, isinstance(setting.holdings.blueprint, Blueprint)
+    world = setting.world
     device = chosen_device(world.device)
-    way = world.engine.way(task.anatomy, known, device != "cpu", task.plan() is not None)
     evaluated = drawn(world.fleet.devices, world.evaluate_devices, setting.streams)
     half = world.precision == "bfloat16"
-    return Trainees(system.algorithm, task.on(device), way, half, evaluated)
+    return Trainees(system.algorithm, task.on(device), setting.way(device), half, evaluated)
 
 
 def _examine(updates: Updates, group: Arrivals) -> None:

@@ -4,6 +4,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 from channel_models.channel import ChannelState
+from wflsim.learning.blueprint import Blueprint
+from wflsim.learning.engines import Way
+from wflsim.learning.native.plan import planned
 from wflsim.learning.task import Blaming, Holdings, hold
 from wflsim.randomness import Streams
 from wflsim.scenario.schema import World
@@ -30,6 +33,15 @@ class Setting:
     life: Life
     channel: ChannelState
     holdings: Holdings
+
+    def way(self, device: str = "cpu") -> Way:
+        """Return how devices are trained there."""
+        blueprint = self.holdings.blueprint
+        known = isinstance(blueprint, Blueprint)
+        plain = isinstance(blueprint, Blueprint) and planned(blueprint) is not None
+        anatomy = self.holdings.anatomy
+        found: Way = self.world.engine.way(anatomy, known, device != "cpu", plain)
+        return found
 
 
 def settle(world: World, blaming: Blaming = lambda *_: nullcontext()) -> Setting:

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from wflsim.contracts import Samples
 from wflsim.errors import UserError
 from wflsim.learning import blueprint as bp
-from wflsim.learning import native
 from wflsim.learning.engines import Auto, Native, Processes
 from wflsim.learning.lessons import Descent, Objective
 from wflsim.learning.models import FedAvgCnn, LeNet5, Logistic, Mlp, SensorCnn, SmallCnn
+from wflsim.learning.native.plan import planned
 from wflsim.learning.native.rows import SPAN, combine, inner
+from wflsim.learning.native.training import covers
 from wflsim.learning.task import Holdings, Task
 from wflsim.learning.testing import cohort_of
 
@@ -78,7 +79,7 @@ def taught(cohort, names=None, **options):
 )
 def test_plain_models_have_a_plan_with_memory_for_every_tensor(model, shape):
     blueprint = model.blueprint(shape, 10)
-    plan = native.planned(blueprint)
+    plan = planned(blueprint)
     assert plan.names == blueprint.anatomy.tensors
     assert np.diff(plan.starts).tolist() == [tensor.size for tensor in blueprint.anatomy.every()]
 
@@ -97,7 +98,7 @@ def test_plain_models_have_a_plan_with_memory_for_every_tensor(model, shape):
 def test_other_parts_have_none_and_the_engine_says_so(part):
     chain = bp.Chain((bp.Conv("a", 2, 3), part, bp.Flatten(), bp.Linear("b", 10)))
     blueprint = bp.Blueprint(chain, (1, 12, 12))
-    assert native.planned(blueprint) is None
+    assert planned(blueprint) is None
     for engine in (Native(), Processes(train="native")):
         with pytest.raises(UserError, match="write engine: auto"):
             engine.way(blueprint.anatomy, True)
@@ -109,7 +110,7 @@ def test_what_an_algorithm_asks_for_besides_is_batched():
     task = task_of(SmallCnn(), (1, 28, 28))
     drawn_to_zero = Objective(penalty=lambda params, _: sum((p**2).sum() for p in params.values()))
     for objective in (drawn_to_zero, Objective(loss=torch.nn.functional.cross_entropy)):
-        assert not native.covers(_lesson(objective))
+        assert not covers(_lesson(objective))
     with_penalty = [
         taught(cohort_of(task, np.arange(3), how=how), objective=drawn_to_zero)
         for how in ("native", "batched")
