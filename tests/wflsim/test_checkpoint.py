@@ -434,6 +434,7 @@ def test_the_same_command_again_resumes_and_says_so(cut_short, undrawn):
             "policy.kind is 'deadline' there and 'wait_for_all' here",
         ),
         (["--fresh"], "holds a checkpoint"),
+        (["--fresh", "--resume"], "--resume and --fresh contradict each other"),
     ],
 )
 def test_nothing_is_resumed_that_is_not_the_same(cut_short, arguments, said):

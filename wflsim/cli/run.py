@@ -4,7 +4,7 @@ import json
 import os
 from contextlib import nullcontext
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import click
 
@@ -39,12 +39,8 @@ def _workers(ctx: click.Context, param: click.Parameter, count: int | None) -> N
     metavar="N",
     help="Keep everything after every N rounds and at Ctrl-C, to resume from; 0 for never.",
 )
-@click.option(
-    "--resume", "wish", flag_value="resume", help="Refuse to play unless --out can be resumed."
-)
-@click.option(
-    "--fresh", "wish", flag_value="fresh", help="Refuse to play where --out would be resumed."
-)
+@click.option("--resume", is_flag=True, help="Refuse to play unless --out can be resumed.")
+@click.option("--fresh", is_flag=True, help="Refuse to play where --out would be resumed.")
 @click.option(
     "--device",
     type=click.Choice(["cpu", "cuda", "auto"]),
@@ -66,7 +62,8 @@ def command(
     form: str,
     trace: bool,
     every: int,
-    wish: Literal["resume", "fresh"] | None,
+    resume: bool,
+    fresh: bool,
     device: str | None,
     quiet: bool,
 ) -> None:
@@ -76,6 +73,8 @@ def command(
 
     Exit code 0: the run succeeded; 2: a mistake that you can mend; 1: anything else.
     """
+    if resume and fresh:
+        raise click.UsageError("--resume and --fresh contradict each other; write one of them")
     from wflsim.scenario.loading import load
     from wflsim.simulation.preflight import refuse
     from wflsim.simulation.setting import settle
@@ -84,10 +83,11 @@ def command(
     loaded = load(scenario, (*assignments, *chosen), seed)
     refuse(loaded.scenario.world, loaded.scenario.systems)
     setting = settle(loaded.scenario.world, loaded.blaming)
-    from wflsim.records.opening import opened
+    from wflsim.records.opening import Wish, opened
     from wflsim.simulation.run import Run, same
 
-    with opened(out, loaded.scenario.world.name, same(loaded), wish or "either") as folder:
+    wish: Wish = "resume" if resume else "fresh" if fresh else "either"
+    with opened(out, loaded.scenario.world.name, same(loaded), wish) as folder:
         run = Run(loaded, setting, folder, partial(_draw, trace), every=every)
         _play(run, quiet)
     _tell(run, form, quiet)

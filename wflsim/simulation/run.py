@@ -32,6 +32,8 @@ LIBRARIES = (
     "pandas",
     "pyarrow",
     "scikit-learn",
+    "numba",
+    "llvmlite",
 )
 EVERY = 10
 """Rounds between two checkpoints, unless somebody says otherwise."""
