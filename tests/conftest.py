@@ -1,19 +1,11 @@
 """A world small enough to be played in a moment."""
 
 import os
-from hashlib import sha256
-from pathlib import Path
-from tempfile import gettempdir
 
 import pytest
 
 # One host thread an operation, as engines train: small operations wait for each other on a busy host otherwise.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-# What was compiled is kept between runs, and forgotten when any of its modules changes: the compiler looks at one of them.
-NATIVE = Path(__file__).parent.parent / "wflsim/learning/native"
-DIGEST = sha256(b"".join(path.read_bytes() for path in sorted(NATIVE.glob("*.py")))).hexdigest()
-os.environ.setdefault("NUMBA_CACHE_DIR", f"{gettempdir()}/wflsim-compiled-{DIGEST[:16]}")
 
 TINY = """\
 name: tiny

@@ -210,7 +210,7 @@ def _require_native(plain: bool, accelerated: bool) -> None:
     if not plain:
         raise UserError(
             "engine: there is compiled code for linear layers, convolutions of stride 1, rectifiers and pooling by 2 "
-            "in a row, and the model has other parts; write engine: auto"
+            "in a row, in float32; the model has other parts, or precision is another: write engine: auto"
         )
 
 

@@ -116,6 +116,8 @@ def _sums(
     total = {name: torch.zeros_like(tensor) for name, tensor in like.items()}
     weight = {name: torch.zeros((), dtype=tensor.dtype) for name, tensor in like.items()}
     for base, messages, weights in groups:
+        if not messages:
+            continue
         if base is None and part is not None and all(UNITS in m.tensors for m in messages):
             _add_units(total, weight, messages, weights, part)
             continue
@@ -124,7 +126,7 @@ def _sums(
             for name, kept in masks.items():
                 moved = params[name] if base is None else params[name] - kept * base[name]
                 total[name] += share * moved
-                weight[name] = _grown(weight[name], share * kept)
+                weight[name] = _grown(weight[name], share * kept.to(weight[name].dtype))
     return total, weight
 
 

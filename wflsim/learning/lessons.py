@@ -204,7 +204,7 @@ def epochs(parts: Sequence[np.ndarray], size: int, least: int = 1) -> Batches:
         wide[:, : part.shape[1]] = part
         rows[:, device] = part[0, 0]
         rows[: steps[device], device] = wide.reshape(-1, size)
-        counts[: steps[device], device] = size
+        counts[: steps[device], device] = size if size >= least else 0
         if left:
             counts[turns - 1 : steps[device] : turns, device] = left if left >= least else 0
     full = bool((counts == size).all())

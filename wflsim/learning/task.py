@@ -164,6 +164,7 @@ def hold(
     """
     with blaming("task.data", "change the data"):
         data = section.data.load()
+        _examine(data.labels, section.data.classes)
     with blaming("task.partition", "change the partition, the data or the number of devices"):
         division = section.partition.split(data, position_m, streams.stream("partition"))
     with blaming("task.test_share", "take other shares, fewer devices or more data"):
@@ -171,6 +172,13 @@ def hold(
     with blaming("task.model", "change the model"):
         blueprint = section.model.blueprint(section.data.input_shape, section.data.classes)
     return Holdings(division.samples, train, validation, test, blueprint, division.clusters)
+
+
+def _examine(labels: IntArray, classes: int) -> None:
+    """Raise unless labels are classes."""
+    least, most = int(labels.min(initial=0)), int(labels.max(initial=0))
+    if least < 0 or most >= classes:
+        raise ValueError(f"labels must be from 0 to {classes - 1}, got {least} to {most}")
 
 
 def _shares(

@@ -38,7 +38,8 @@ class Setting:
         """Return how devices are trained there."""
         blueprint = self.holdings.blueprint
         known = isinstance(blueprint, Blueprint)
-        plain = isinstance(blueprint, Blueprint) and planned(blueprint) is not None
+        single = self.world.precision == "float32"
+        plain = single and isinstance(blueprint, Blueprint) and planned(blueprint) is not None
         anatomy = self.holdings.anatomy
         found: Way = self.world.engine.way(anatomy, known, device != "cpu", plain)
         return found

@@ -16,7 +16,7 @@ from wflsim.learning.algorithms.fedavg import FedAvg
 from wflsim.learning.batched import Moment, Slopes
 from wflsim.learning.batched.written import HalvingPool
 from wflsim.learning.cohort import Cohort
-from wflsim.learning.lessons import Batches, Descent, Objective
+from wflsim.learning.lessons import Batches, Descent, Objective, epochs
 from wflsim.learning.task import Holdings, Task
 from wflsim.learning.testing import STREAMS, check_ways, cohort_of, ways_of
 
@@ -302,6 +302,14 @@ def test_phases_split_the_batches_in_order():
     first, second = Batches(rows, torch.full((6, 1), 2)).split((2, 4))
     assert torch.equal(torch.cat([first.rows, second.rows]), rows)
     assert (first.first, second.first, len(second.counts)) == (0, 2, 4)
+
+
+@pytest.mark.parametrize(("least", "last"), [(1, 1), (2, 0)])
+def test_a_last_batch_that_is_too_short_is_left_out(least, last):
+    parts = [np.arange(7).reshape(1, 7).repeat(2, 0), np.arange(6).reshape(1, 6).repeat(2, 0)]
+    found = epochs(parts, 3, least)
+    assert found.counts.T.tolist() == [[3, 3, last, 3, 3, last], [3, 3, 3, 3, 0, 0]]
+    assert found.rows[:2, 0].flatten().tolist() == list(range(6))
 
 
 def test_an_epoch_sees_every_sample_once_and_ends_short():

@@ -154,7 +154,7 @@ class Compiler:
     def row(self, chain: bp.Chain, flow: bp.Flow, path: str) -> Row:
         """Return the stages of a chain."""
         stages: list[Stage] = []
-        for name, part in bp.pooled_first(chain):
+        for name, part in bp.pooled_first(chain.named()):
             full = below(path, name)
             stages += self._turned(part)
             self.number += 1

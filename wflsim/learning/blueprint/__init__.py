@@ -1,6 +1,6 @@
 """Networks as descriptions: what is built from them, counted in them, batched and thinned by them; no torch."""
 
-from wflsim.learning.blueprint.flow import Blueprint, Chain, Flow, Part, Passage, Residual
+from wflsim.learning.blueprint.flow import Blueprint, Chain, Flow, Part, Passage, Residual, below
 from wflsim.learning.blueprint.norms import BatchNorm, GroupNorm, LayerNorm
 from wflsim.learning.blueprint.plain import (
     Act,
@@ -46,5 +46,6 @@ __all__ = [
     "Residual",
     "Steps",
     "Tokens",
+    "below",
     "pooled_first",
 ]

@@ -1,11 +1,12 @@
 """Parts of ordinary networks: convolutions, linear layers, activations, pooling."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal
 
 from wflsim.learning.anatomy import Axis, Layer, Space, Tensor
-from wflsim.learning.blueprint.flow import Chain, Flow, Part, Passage, Width, tensor
+from wflsim.learning.blueprint.flow import Flow, Part, Passage, Width, tensor
 
 Kind = Literal["relu", "gelu", "tanh"]
 
@@ -193,12 +194,12 @@ class Flatten:
         )
 
 
-def pooled_first(chain: Chain) -> list[tuple[str, Part]]:
-    """Return the parts of a chain with pooling before the rectifier that it follows.
+def pooled_first(parts: Iterable[tuple[str, Part]]) -> list[tuple[str, Part]]:
+    """Return named parts in a row with pooling before the rectifier that it follows.
 
     The largest of rectified values is the rectified largest value, also in its slopes; there are fewer of them.
     """
-    found = list(chain.named())
+    found = list(parts)
     for index in range(len(found) - 1):
         now, following = found[index][1], found[index + 1][1]
         if isinstance(now, Act) and now.kind == "relu" and isinstance(following, MaxPool):

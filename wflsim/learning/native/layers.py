@@ -14,6 +14,8 @@ class Here(NamedTuple):
         values: What each stage gives.
         slopes: Slopes of the loss by that, at the same places.
         aside: Images shifted by each column of a kernel.
+        inputs: All samples in a row, shape (N F,).
+        rows: Which of them are those of this step, shape (B,).
         b: Samples of this step.
         size: Samples that the memory was laid out for.
     """
@@ -21,6 +23,8 @@ class Here(NamedTuple):
     values: Array
     slopes: Array
     aside: Array
+    inputs: Array
+    rows: Array
     b: int
     size: int
 
@@ -38,10 +42,10 @@ def begins(first: int, stride: int, count: int) -> Array:
 def linear(stage: Any, weights: Array, here: Here) -> None:
     """Values (b, F) times the weights (O, F), plus the bias."""
     values, b, width, units = here.values, here.b, stage.channels, stage.units
-    x = begins(stage.before * here.size, width, b)
+    source, x = _vectors(stage, here)
     w = begins(stage.weight, width, units)
     found = np.zeros((units, b), values.dtype)
-    inner(found, values.dtype.type(1), weights, w, values, x, width)
+    inner(found, values.dtype.type(1), weights, w, source, x, width)
     out = values[stage.after * here.size :]
     for unit in range(units):
         add = weights[stage.bias + unit] if stage.bias >= 0 else values.dtype.type(0)
@@ -50,10 +54,18 @@ def linear(stage: Any, weights: Array, here: Here) -> None:
 
 
 @compiled
+def _vectors(stage: Any, here: Here) -> tuple[Array, Array]:
+    """Return where a linear layer finds its vectors: the first one among the samples themselves."""
+    if stage.first:
+        return here.inputs, here.rows[: here.b] * stage.channels
+    return here.values, begins(stage.before * here.size, stage.channels, here.b)
+
+
+@compiled
 def linear_back(stage: Any, weights: Array, target: Array, scale: Any, here: Here) -> None:
     """Slopes of what came in, then those of the weights, which may be the weights themselves."""
     slopes, b, width, units = here.slopes, here.b, stage.channels, stage.units
-    x = begins(stage.before * here.size, width, b)
+    source, x = _vectors(stage, here)
     w = begins(stage.weight, width, units)
     first = stage.after * here.size
     slope = slopes[first : first + b * units].reshape(b, units)
@@ -61,7 +73,7 @@ def linear_back(stage: Any, weights: Array, target: Array, scale: Any, here: Her
         slopes[x[0] : x[0] + b * width] = 0
         combine(slopes, x, weights, w, slope, width)
     if stage.moves_weight:
-        combine(target, w, here.values, x, np.ascontiguousarray(slope.T) * scale, width)
+        combine(target, w, source, x, np.ascontiguousarray(slope.T) * scale, width)
     if stage.moves_bias:
         for sample in range(b):
             for unit in range(units):
@@ -124,6 +136,13 @@ def _taps(stage: Any, here: Here) -> Array:
 
 
 @compiled
+def _within(stage: Any, j: int) -> tuple[int, int]:
+    """Return the first column that a column of the kernel meets inside the image, and the one behind the last."""
+    left = min(max(0, stage.beside - j), stage.columns)
+    return left, max(left, min(stage.columns, stage.width + stage.beside - j))
+
+
+@compiled
 def _shift(stage: Any, here: Here) -> None:
     """Copy the images once for every column of the kernel, shifted by it, with zeros beyond the borders.
 
@@ -132,8 +151,7 @@ def _shift(stage: Any, here: Here) -> None:
     values, b, run = here.values, here.b, stage.columns * here.b
     to = stage.aside * here.size
     for j in range(stage.wide):
-        left = max(0, stage.beside - j)
-        right = min(stage.columns, stage.width + stage.beside - j)
+        left, right = _within(stage, j)
         for channel in range(stage.channels):
             for y in range(-stage.above, stage.height + stage.above):
                 row = here.aside[to : to + run]
@@ -175,8 +193,7 @@ def _gather(stage: Any, here: Here) -> None:
     out = here.slopes[stage.before * here.size :]
     out[: stage.channels * stage.height * line] = 0
     for j in range(stage.wide):
-        left = max(0, stage.beside - j)
-        right = min(stage.columns, stage.width + stage.beside - j)
+        left, right = _within(stage, j)
         for channel in range(stage.channels):
             for y in range(stage.height):
                 image = (j * stage.channels + channel) * tall
@@ -186,6 +203,12 @@ def _gather(stage: Any, here: Here) -> None:
                 into = out[at : at + len(row)]
                 for p in range(len(row)):
                     into[p] += row[p]
+
+
+@compiled
+def _larger(first: Any, second: Any) -> Any:
+    """Return the larger of two numbers, or what is none."""
+    return second if (second > first) | (second != second) else first  # noqa: PLR0124
 
 
 @compiled
@@ -201,14 +224,14 @@ def halve(stage: Any, here: Here) -> None:
             upper = values[at : at + line]
             lower = upper if stage.height == 1 else values[at + line : at + 2 * line]
             for p in range(line):
-                tall[p] = lower[p] if lower[p] > upper[p] else upper[p]
+                tall[p] = _larger(upper[p], lower[p])
             to = stage.after * here.size + (channel * stage.rows + y) * end
             for x in range(stage.columns):
                 left = tall[2 * x * b : (2 * x + 1) * b]
                 right = tall[(2 * x + 1) * b : (2 * x + 2) * b]
                 out = values[to + x * b : to + (x + 1) * b]
                 for p in range(b):
-                    out[p] = right[p] if right[p] > left[p] else left[p]
+                    out[p] = _larger(left[p], right[p])
 
 
 @compiled

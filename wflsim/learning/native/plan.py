@@ -1,6 +1,6 @@
 """From a network's parts to the numbers that its compiled training needs: stages, shapes, and where everything lies."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
@@ -20,7 +20,9 @@ class Plan:
         stages: Its stages, see ``STAGE``.
         last: Whether samples come as the last dimension into the first stage, or as the first.
         names: Names of its tensors in the order in which they lie in memory.
+        shapes: Their shapes by name.
         starts: Where each begins, and where the last ends, shape (tensors + 1,).
+        width: Numbers of a sample.
         values: Numbers a sample in the memory of values.
         aside: Numbers a sample in the memory of shifted images.
     """
@@ -28,7 +30,9 @@ class Plan:
     stages: np.ndarray
     last: bool
     names: tuple[str, ...]
+    shapes: Mapping[str, tuple[int, ...]]
     starts: np.ndarray
+    width: int
     values: int
     aside: int
 
@@ -45,12 +49,19 @@ class Plan:
         return stages, np.repeat(moves, np.diff(self.starts))
 
 
-@lru_cache(256)
 def planned(blueprint: bp.Blueprint) -> Plan | None:
     """Return the plan of a network, or None where it has a part for which there is no compiled code."""
+    try:
+        return _planned(blueprint)
+    except TypeError:  # a blueprint with lists in it cannot be remembered by
+        return _planned.__wrapped__(blueprint)
+
+
+@lru_cache(256)
+def _planned(blueprint: bp.Blueprint) -> Plan | None:
     starts = np.cumsum([0, *(tensor.size for tensor in blueprint.anatomy.every())])
     at = dict(zip(blueprint.anatomy.tensors, starts.tolist(), strict=False))
-    parts = bp.pooled_first(blueprint.chain)
+    parts = bp.pooled_first(_flat(blueprint.chain))
     last = next(
         (isinstance(p, IMAGES) for _, p in parts if isinstance(p, (*IMAGES, bp.Linear))), False
     )
@@ -69,16 +80,31 @@ def planned(blueprint: bp.Blueprint) -> Plan | None:
             stages.append(stage)
             before = stage["after"]
         flow = after
+    if not stages:
+        return None
+    stages[0]["first"] = stages[0]["kind"] == LINEAR  # which reads samples where they lie
     table = np.zeros(len(stages), STAGE)
     for row, stage in zip(table, stages, strict=True):
         for key, value in stage.items():
             row[key] = value
-    return Plan(table, last, tuple(at), starts, **need)
+    shapes = {tensor.name: tensor.shape for tensor in blueprint.anatomy.every()}
+    return Plan(table, last, tuple(at), shapes, starts, prod(blueprint.input_shape), **need)
+
+
+def _flat(chain: bp.Chain, path: str = "") -> Iterator[tuple[str, bp.Part]]:
+    """Yield the parts of a chain and of the chains in it, with their full names."""
+    for name, part in chain.named():
+        full = bp.below(path, name)
+        if isinstance(part, bp.Chain):
+            yield from _flat(part, full)
+        else:
+            yield full, part
 
 
 def _stage(part: Any, flow: bp.Flow, after: bp.Flow, vector: bool) -> dict[str, int] | None:
     """Return what a part does, nothing if it does nothing, None where there is no compiled code for it."""
     found: dict[str, int] | None = None
+    image = not vector and len(flow.shape) in {2, 3}
     flat = {"channels": prod(flow.shape), "units": prod(after.shape)}
     if isinstance(part, bp.Act) and part.kind == "relu":
         found = {"kind": RELU, **flat}
@@ -86,9 +112,9 @@ def _stage(part: Any, flow: bp.Flow, after: bp.Flow, vector: bool) -> dict[str, 
         found = {} if vector else {"kind": FLATTEN, **flat}
     elif isinstance(part, bp.Linear) and vector and len(flow.shape) == 1:
         found = {"kind": LINEAR, **flat}
-    elif isinstance(part, bp.MaxPool) and part.size == 2 and not vector:
+    elif isinstance(part, bp.MaxPool) and part.size == 2 and image:
         found = {"kind": HALVE, **_images(flow, after)}
-    elif isinstance(part, bp.Conv) and part.stride == 1 and not vector:
+    elif isinstance(part, bp.Conv) and part.stride == 1 and image:
         rows = len(flow.shape) - 2  # whether an image has more than one
         kernel = {"wide": part.kernel, "beside": part.padding}
         kernel |= {"tall": part.kernel if rows else 1, "above": part.padding if rows else 0}

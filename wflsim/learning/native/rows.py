@@ -29,10 +29,10 @@ def compiled(function: Function) -> Function:
 
 
 def kept(function: Function) -> Function:
-    """Return a function as compiled code that is kept on disk, where there is a place for it, with all that it calls."""
+    """Return a function as compiled code that is kept on disk, with all that it calls, where there is a folder for it."""
     try:
         return cast("Function", njit(cache=True, **_OPTIONS)(function))
-    except RuntimeError:  # no folder that may be written
+    except RuntimeError:  # none may be written
         return compiled(function)
 
 
@@ -122,7 +122,6 @@ def _two_products(
     left: Array, i: Any, j: Any, values: Array, at: Array, taps: Any, size: Any,
 ) -> None:  # fmt: skip
     """Add products of the rows at i and j, and, of both, with other rows: five at once, then one."""
-    other = scale if both else scale - scale
     fives = taps - taps % FIVE
     for t in range(U(0), fives, FIVE):
         k0, k1, k2 = U(at[t]), U(at[t + ONE]), U(at[t + TWO])
@@ -144,15 +143,17 @@ def _two_products(
         one[t + TWO] += scale * a2
         one[t + THREE] += scale * a3
         one[t + FOUR] += scale * a4
-        two[t] += other * b0
-        two[t + ONE] += other * b1
-        two[t + TWO] += other * b2
-        two[t + THREE] += other * b3
-        two[t + FOUR] += other * b4
+        if both:
+            two[t] += scale * b0
+            two[t + ONE] += scale * b1
+            two[t + TWO] += scale * b2
+            two[t + THREE] += scale * b3
+            two[t + FOUR] += scale * b4
     for t in range(fives, taps):
         k0 = U(at[t])
         a0 = b0 = left.dtype.type(0)
         for p in range(size):
             a0, b0 = a0 + left[i + p] * values[k0 + p], b0 + left[j + p] * values[k0 + p]
         one[t] += scale * a0
-        two[t] += other * b0
+        if both:
+            two[t] += scale * b0

@@ -30,9 +30,26 @@ def train(
         params: Stacked parameters, shapes (K, …); left as they are.
         lesson: What the devices do.
     """
-    from wflsim.learning.native.descent import descend  # the compiler is imported late
+    weights, arguments = _arguments(plan, inputs, labels, params, lesson)
+    stages, moves, masks, samples, classes, rows, counts, rule, memory = arguments
+    every = list(zip(weights, masks, rows, counts, strict=True))
+    taught: Any = None
+    for own, mask, row, count in every:
+        told = (stages, plan.last, own, moves, mask, samples, classes, row, count, rule, memory)
+        taught = taught or _code(told)
+        taught(*told)
+    found, stacked = dict(params), torch.from_numpy(weights)
+    for name, start, end in zip(plan.names, plan.starts, plan.starts[1:], strict=False):
+        if name in lesson.names:
+            found[name] = stacked[:, start:end].reshape(params[name].shape)
+    return found
 
-    kind = params[plan.names[0]].numpy().dtype
+
+def _arguments(
+    plan: Plan, inputs: torch.Tensor, labels: torch.Tensor, params: Params, lesson: Lesson
+) -> tuple[Array, tuple[Any, ...]]:
+    """Return the parameters of all devices, shape (K, P), and what else the compiled code needs; it checks nothing itself."""
+    kind = params[plan.names[0]].detach().numpy().dtype
     steps, devices, size = lesson.batches.rows.shape
     stages, moves = plan.moving(lesson.names)
     weights = _flat(plan, params, np.empty((devices, plan.starts[-1]), kind))
@@ -42,22 +59,47 @@ def train(
     rows = np.ascontiguousarray(lesson.batches.rows.transpose(0, 1).numpy())
     counts = np.full((devices, steps), size)
     if lesson.batches.counts is not None:
-        counts = np.ascontiguousarray(lesson.batches.counts.T.numpy())
+        counts = np.ascontiguousarray(lesson.batches.counts.T.numpy(), dtype=np.int64)
     rule = np.array([getattr(lesson.descent, key) for key in ("rate", "momentum", "decay")], kind)
-    samples, classes = inputs.flatten(1).numpy(), labels.numpy()
+    samples = np.ascontiguousarray(inputs.flatten(1).numpy(), kind)
+    classes = np.ascontiguousarray(labels.numpy(), np.int64)
+    _within("numbers of a sample", np.array(samples.shape[1:]), plan.width, plan.width)
+    _within("labels", classes, 0, int(stages[-1]["units"]) - 1)
+    _within("rows", rows, 0, len(samples) - 1)
+    _within("counts", counts, 0, size)
     memory = tuple(np.empty(n * size, kind) for n in (plan.values, plan.values, plan.aside))
-    for own, mask, row, count in zip(weights, masks, rows, counts, strict=True):
-        descend(stages, plan.last, own, moves, mask, samples, classes, row, count, rule, memory)
-    found = dict(params)
-    for name, start, end in zip(plan.names, plan.starts, plan.starts[1:], strict=False):
-        if name in lesson.names:
-            found[name] = torch.from_numpy(weights[:, start:end].reshape(params[name].shape))
-    return found
+    return weights, (stages, moves, masks, samples, classes, rows, counts, rule, memory)
+
+
+def _within(what: str, values: Array, least: int, most: int) -> None:
+    """Raise unless values lie where compiled code may look."""
+    if values.size and not least <= values.min() <= values.max() <= most:
+        raise ValueError(
+            f"{what}: must be from {least} to {most}, got {values.min()} to {values.max()}"
+        )
+
+
+def _code(arguments: tuple[Any, ...]) -> Any:
+    """Return compiled code for some arguments, kept from earlier if possible."""
+    from numba import typeof  # the compiler is imported late
+
+    from wflsim.learning.native.descent import descend, lasting
+
+    try:
+        lasting.compile(tuple(map(typeof, arguments)))
+    except Exception:  # a full disk, a damaged file; what is kept is a convenience
+        return descend
+    return lasting
 
 
 def _flat(plan: Plan, params: Params, into: Array) -> Array:
     """Write tensors of every device in a row, shape (K, P), and return that."""
     for name, start, end in zip(plan.names, plan.starts, plan.starts[1:], strict=False):
         if name in params:
-            into[:, start:end] = params[name].numpy().reshape(len(into), -1)
+            shape = (len(into), *plan.shapes[name])
+            if params[name].shape != shape:
+                raise ValueError(
+                    f"{name}: must have shape {shape}, got {tuple(params[name].shape)}"
+                )
+            into[:, start:end] = params[name].detach().numpy().reshape(len(into), -1)
     return into

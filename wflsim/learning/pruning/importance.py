@@ -54,7 +54,7 @@ def unit_scores(anatomy: Anatomy, scores: Stacked, how: How = "l1") -> dict[str,
 
     Args:
         anatomy: The layers.
-        scores: Score of every entry, shapes (K, …), of the makers' tensors at least.
+        scores: Score of every entry, floating, shapes (K, …), of the makers' tensors at least.
         how: Σ|s|, √Σs², mean of |s|, or largest |s|.
     """
     found = {}

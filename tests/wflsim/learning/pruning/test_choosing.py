@@ -77,6 +77,18 @@ def test_drawn_scores_belong_to_a_device_and_not_to_its_place():
 
 
 @pytest.mark.parametrize("how", ["l1", "l2", "mean", "max"])
+def test_scores_that_all_devices_share_are_everybodys(network, small, how):
+    params = small.params(network.anatomy)
+    shared = {name: tensor[:1].expand(3, *tensor.shape[1:]) for name, tensor in params.items()}
+    own = {name: tensor.contiguous() for name, tensor in shared.items()}
+    found, expected = (importance.unit_scores(network.anatomy, each, how) for each in (shared, own))
+    for name, tensor in expected.items():
+        assert tensor.shape[0] == 3
+        assert tensor.any()
+        assert torch.equal(found[name], tensor)
+
+
+@pytest.mark.parametrize("how", ["l1", "l2", "mean", "max"])
 def test_a_units_score_is_that_of_the_rows_that_make_it(network, small, how):
     params = {name: tensor.numpy() for name, tensor in small.params(network.anatomy).items()}
     weights = {t.name: t for t in network.anatomy.every() if t.role == "weight"}

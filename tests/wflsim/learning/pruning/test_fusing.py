@@ -166,8 +166,35 @@ def test_messages_of_units_fuse_like_messages_of_the_same_entries(network, small
         entries.append(Message(pruned(own, kept)))
         assert units[-1].bits < entries[-1].bits
     share = np.array([0.5, 0.2, 0.3])
-    one, other = rule(before, units, share, part), rule(before, entries, share)
-    assert all(torch.equal(one[name], other[name]) for name in before)
+    expected = rule(before, entries, share)
+    for mixed in (units, units[:1] + entries[1:], entries[:2] + units[2:]):
+        found = rule(before, mixed, share, part)
+        assert all(torch.equal(found[name], expected[name]) for name in before)
+    if rule is masked_mean:
+        for base in (None, before):
+            late = [(base, units[:2], share[:2]), (before, units[2:], share[2:])]
+            steps = [masked_mean_step([(before, [], share[:0]), *late], part)]
+            late = [(base, entries[:2], share[:2]), (before, entries[2:], share[2:])]
+            steps.append(masked_mean_step([(before, [], share[:0]), *late], part))
+            assert all(torch.equal(steps[0][name], steps[1][name]) for name in before)
+
+
+def test_nobodys_messages_leave_the_old_values(network):
+    part, _ = network.anatomy.split("output")
+    before = {tensor.name: torch.ones(tensor.shape) for tensor in part.every()}
+    for rule in (masked_mean, common_mean):
+        found = rule(before, [], np.empty(0), part)
+        assert all(torch.equal(found[name], before[name]) for name in before)
+
+
+def test_fusion_in_double_precision_is_exact_to_its_last_digits():
+    rng = np.random.default_rng(0)
+    before = {"w": torch.zeros(50, dtype=torch.float64)}
+    sent = [{"w": torch.from_numpy(rng.standard_normal(50))} for _ in range(30)]
+    share = rng.dirichlet(np.ones(30))
+    messages = [Message(own) for own in sent]
+    mean = sum(part * own["w"] for part, own in zip(share, sent, strict=True))
+    assert torch.allclose(masked_mean(before, messages, share)["w"], mean, rtol=1e-14, atol=1e-15)
 
 
 def test_everything_kept_and_told_unit_by_unit_is_everything(network, small):

@@ -83,6 +83,18 @@ def run(module, params, device, inputs):
     return functional_call(module, own, (inputs,)), own
 
 
+def test_what_all_devices_share_is_cut_as_if_each_had_its_own(network, small):
+    shared = {
+        name: tensor[:1].expand(3, *tensor.shape[1:])
+        for name, tensor in small.params(network.anatomy).items()
+    }
+    thinning = Thinning.of(network.anatomy, small.masks(network.anatomy, seed=3))
+    own = thinning.thin({name: tensor.contiguous() for name, tensor in shared.items()})
+    found = thinning.thin(shared)
+    assert any(tensor.any() for tensor in found.values())
+    assert all(torch.equal(found[name], tensor) for name, tensor in own.items())
+
+
 @pytest.mark.parametrize("same", [True, False])
 @pytest.mark.parametrize("training", [False, True])
 def test_a_thin_model_says_what_its_masked_twin_says(network, small, training, same):
