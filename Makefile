@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 .PHONY: run test check-style fast docs clean help
 help:            ## say what can be typed
@@ -12,10 +13,10 @@ run: $(VENV)/.installed   ## set up once, then play the quickstart scenario
 	$(BIN)/wflsim run quickstart
 
 test: $(VENV)/.installed-test check-style   ## set up once, then run every check
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 fast: $(VENV)/.installed-test   ## only the tests that take moments
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 check-style: $(VENV)/.installed-test   ## ruff, mypy strict, import contracts
 	$(BIN)/ruff check .
