@@ -108,24 +108,37 @@ def _fetched(width: int, last: bool, here: Here) -> None:
 
 @compiled
 def descend(
-    plan: Any, last: bool, weights: Array, moves: Array, mask: Array,
+    plan: Any, last: bool, weights: Array, moves: Array, masks: Array,
     inputs: Array, labels: Array, rows: Array, counts: Array, rule: Array, memory: Any,
 ) -> None:  # fmt: skip
-    """Train one device in place.
+    """Train devices in place, one after another.
 
     Args:
         plan: Stages, see ``STAGE``.
         last: Whether the first of them wants the samples last.
-        weights: All parameters, shape (P,).
+        weights: All parameters, shape (K, P).
         moves: Which of them may change, shape (P,).
-        mask: What is kept, shape (P,), or nothing.
+        masks: What is kept, shape (K, P), or nothing, shape (K, 0).
         inputs: All samples, shape (N, F).
         labels: All labels, shape (N,).
-        rows: The samples of every step, shape (steps, B).
-        counts: How many of them are real, shape (steps,).
+        rows: The samples of every step, shape (K, steps, B).
+        counts: How many of them are real, shape (K, steps).
         rule: Step size, momentum and decay, shape (3,).
         memory: For values, their slopes, and shifted images.
     """
+    for device in range(len(weights)):
+        _train(
+            plan, last, weights[device], moves, masks[device],
+            inputs, labels, rows[device], counts[device], rule, memory,
+        )  # fmt: skip
+
+
+@compiled
+def _train(
+    plan: Any, last: bool, weights: Array, moves: Array, mask: Array,
+    inputs: Array, labels: Array, rows: Array, counts: Array, rule: Array, memory: Any,
+) -> None:  # fmt: skip
+    """Train one device in place; the arguments are those of ``descend``, of one device."""
     plain = rule[1] == 0 and rule[2] == 0
     slopes = np.empty(0 if plain else len(weights), weights.dtype)
     momenta = np.zeros(len(slopes), weights.dtype)

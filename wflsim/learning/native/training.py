@@ -31,13 +31,7 @@ def train(
         lesson: What the devices do.
     """
     weights, arguments = _arguments(plan, inputs, labels, params, lesson)
-    stages, moves, masks, samples, classes, rows, counts, rule, memory = arguments
-    every = list(zip(weights, masks, rows, counts, strict=True))
-    taught: Any = None
-    for own, mask, row, count in every:
-        told = (stages, plan.last, own, moves, mask, samples, classes, row, count, rule, memory)
-        taught = taught or _code(told)
-        taught(*told)
+    _code(arguments)(*arguments)
     found, stacked = dict(params), torch.from_numpy(weights)
     for name, start, end in zip(plan.names, plan.starts, plan.starts[1:], strict=False):
         if name in lesson.names:
@@ -68,7 +62,8 @@ def _arguments(
     _within("rows", rows, 0, len(samples) - 1)
     _within("counts", counts, 0, size)
     memory = tuple(np.empty(n * size, kind) for n in (plan.values, plan.values, plan.aside))
-    return weights, (stages, moves, masks, samples, classes, rows, counts, rule, memory)
+    first = (stages, plan.last, weights, moves, masks)
+    return weights, (*first, samples, classes, rows, counts, rule, memory)
 
 
 def _within(what: str, values: Array, least: int, most: int) -> None:
@@ -80,16 +75,22 @@ def _within(what: str, values: Array, least: int, most: int) -> None:
 
 
 def _code(arguments: tuple[Any, ...]) -> Any:
-    """Return compiled code for some arguments, kept from earlier if possible."""
-    from numba import typeof  # the compiler is imported late
+    """Return compiled code for some arguments, which are all of one type of numbers; kept from earlier if possible."""
+    kind = arguments[2].dtype.str
+    if kind not in _READY:
+        from numba import typeof  # the compiler is imported late
 
-    from wflsim.learning.native.descent import descend, lasting
+        from wflsim.learning.native.descent import descend, lasting
 
-    try:
-        lasting.compile(tuple(map(typeof, arguments)))
-    except Exception:  # a full disk, a damaged file; what is kept is a convenience
-        return descend
-    return lasting
+        try:
+            lasting.compile(tuple(map(typeof, arguments)))
+            _READY[kind] = lasting
+        except Exception:  # a full disk, a damaged file: what is kept is a convenience
+            _READY[kind] = descend
+    return _READY[kind]
+
+
+_READY: dict[str, Any] = {}
 
 
 def _flat(plan: Plan, params: Params, into: Array) -> Array:
