@@ -5,29 +5,14 @@ from typing import Any
 
 import click
 
+from wflsim.cli.options import data_option
+
 # What a set's number counts where that is not samples: how many samples they make is up to the scenario.
 COUNTED = {"wisdm_raw": "records"}
 
 
-def _root(ctx: click.Context, param: click.Parameter, folder: str | None) -> None:
-    """Make a folder the data root."""
-    from wflsim.learning.data.files import set_root
-
-    if folder:
-        set_root(folder)
-
-
-root_option = click.option(
-    "--data",
-    metavar="DIR",
-    callback=_root,
-    expose_value=False,
-    help="Data root; else WFLSIM_DATA, else a cache.",
-)
-
-
 @click.group("data", invoke_without_command=True)
-@root_option
+@data_option
 @click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
@@ -45,7 +30,7 @@ def command(ctx: click.Context, form: str) -> None:
 
 @command.command("fetch")
 @click.argument("name")
-@root_option
+@data_option
 def fetch_set(name: str) -> None:
     """Fetch the data set NAME from its publisher into the data root."""
     from wflsim.errors import UserError

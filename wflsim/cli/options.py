@@ -16,15 +16,18 @@ def _root(ctx: click.Context, param: click.Parameter, folder: str | None) -> Non
         set_root(folder)
 
 
+data_option = click.option(
+    "--data",
+    metavar="DIR",
+    callback=_root,
+    expose_value=False,
+    help="Data root, where data sets lie; else WFLSIM_DATA, else a cache.",
+)
+
+
 def scenario_options(command: Command) -> Command:
     """Add SCENARIO, --set, --seed and --data to a command."""
-    command = click.option(
-        "--data",
-        metavar="DIR",
-        callback=_root,
-        expose_value=False,
-        help="Data root, where data sets lie; else WFLSIM_DATA, else a cache.",
-    )(command)
+    command = data_option(command)
     command = click.option("--seed", type=click.IntRange(min=0), help="Seed of every random draw.")(
         command
     )

@@ -111,7 +111,9 @@ class Cohort:
         task, device = self.task, self.task.inputs.device
         lesson = lesson.on(device)
         there = {name: tensor.to(device) for name, tensor in params.items()}
-        plan = task.plan(widths) if self.how == "native" and native.covers(lesson) else None
+        plan = (
+            task.holdings.plan(widths) if self.how == "native" and native.covers(lesson) else None
+        )
         if plan is not None:
             found = native.train(plan, task.inputs, task.labels, there, lesson)
         elif self.how != "loop":

@@ -51,6 +51,13 @@ class Holdings:
     blueprint: contracts.Blueprint
     clusters: IntArray | None = None
 
+    def plan(self, widths: Mapping[str, int] | None = None) -> Plan | None:
+        """Return what compiled code needs to know, with fewer units where some were pruned; None where there is none."""
+        blueprint = self.blueprint
+        if not isinstance(blueprint, Blueprint):
+            return None
+        return planned(blueprint.narrowed(widths) if widths else blueprint)
+
     @property
     def anatomy(self) -> Anatomy:
         """The model's layers."""
@@ -106,13 +113,6 @@ class Task:
 
         blueprint = self.holdings.blueprint
         return network(blueprint) if isinstance(blueprint, Blueprint) else None
-
-    def plan(self, widths: Mapping[str, int] | None = None) -> Plan | None:
-        """Return what compiled code needs to know, with fewer units where some were pruned; None where there is none."""
-        blueprint = self.holdings.blueprint
-        if not isinstance(blueprint, Blueprint):
-            return None
-        return planned(blueprint.narrowed(widths) if widths else blueprint)
 
     @cached_property
     def drops(self) -> bool:

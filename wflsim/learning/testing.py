@@ -149,7 +149,7 @@ def check_ways(task: Task, lesson: Callable[[Cohort], Mapping[str, torch.Tensor]
 
 def ways_of(task: Task) -> tuple[How, ...]:
     """Return the ways in which devices can be trained faster than one after another."""
-    return ("batched",) if task.plan() is None else ("batched", "native")
+    return ("batched",) if task.holdings.plan() is None else ("batched", "native")
 
 
 def check_algorithm(algorithm: Algorithm) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from channel_models.channel import ChannelState
 from wflsim.learning.blueprint import Blueprint
 from wflsim.learning.engines import Way
-from wflsim.learning.native.plan import planned
 from wflsim.learning.task import Blaming, Holdings, hold
 from wflsim.randomness import Streams
 from wflsim.scenario.schema import World
@@ -36,10 +35,8 @@ class Setting:
 
     def way(self, device: str = "cpu") -> Way:
         """Return how devices are trained there."""
-        blueprint = self.holdings.blueprint
-        known = isinstance(blueprint, Blueprint)
-        single = self.world.precision == "float32"
-        plain = single and isinstance(blueprint, Blueprint) and planned(blueprint) is not None
+        known = isinstance(self.holdings.blueprint, Blueprint)
+        plain = self.world.precision == "float32" and self.holdings.plan() is not None
         anatomy = self.holdings.anatomy
         found: Way = self.world.engine.way(anatomy, known, device != "cpu", plain)
         return found

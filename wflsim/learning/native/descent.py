@@ -18,8 +18,8 @@ from wflsim.learning.native.layers import (
     rectify_back,
     turned,
 )
-from wflsim.learning.native.rows import Array, compiled, kept
-from wflsim.learning.native.stages import CONV, HALVE, LINEAR, RELU
+from wflsim.learning.native.rows import compiled, kept
+from wflsim.learning.native.stages import CONV, HALVE, LINEAR, RELU, Array
 
 
 @compiled
@@ -62,7 +62,7 @@ def _backward(plan: Any, weights: Array, target: Array, scale: Any, here: Here) 
 
 
 @compiled
-def _cross_entropy(at: int, labels: Array, rows: Array, classes: int, here: Here) -> None:
+def _cross_entropy(at: int, labels: Array, classes: int, here: Here) -> None:
     """Write the slopes of the mean cross-entropy by the scores, shape (b, C)."""
     values, slopes, b = here.values, here.slopes, here.b
     for sample in range(b):
@@ -77,7 +77,7 @@ def _cross_entropy(at: int, labels: Array, rows: Array, classes: int, here: Here
             total += slope[index]
         for index in range(classes):
             slope[index] /= total * b
-        slope[labels[rows[sample]]] -= values.dtype.type(1) / b
+        slope[labels[here.rows[sample]]] -= values.dtype.type(1) / b
 
 
 @compiled
@@ -150,7 +150,7 @@ def _train(
         if not plan[0].first:
             _fetched(inputs.shape[1], last, here)
         _forward(plan, weights, here)
-        _cross_entropy(end.after * size, labels, rows[step], end.units, here)
+        _cross_entropy(end.after * size, labels, end.units, here)
         if plain:
             _backward(plan, weights, weights, -rule[0], here)
         else:

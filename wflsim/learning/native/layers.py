@@ -4,7 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from wflsim.learning.native.rows import Array, U, combine, compiled, inner
+from wflsim.learning.native.rows import U, combine, compiled, inner
+from wflsim.learning.native.stages import Array
 
 
 class Here(NamedTuple):

@@ -10,8 +10,9 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numba import njit
 
+from wflsim.learning.native.stages import Array
+
 Function = TypeVar("Function", bound=Callable[..., Any])
-Array = np.ndarray[Any, Any]
 
 # The order of a sum may change, and products be added without rounding between; what is no number stays so.
 _FAST = {"reassoc", "contract", "nsz", "arcp"}

@@ -1,6 +1,10 @@
 """What a stage of a compiled network is: a kind, shapes, and where its tensors and values lie; no compiler is needed to say so."""
 
+from typing import Any
+
 import numpy as np
+
+Array = np.ndarray[Any, Any]
 
 LINEAR, CONV, RELU, HALVE, FLATTEN = range(5)
 

@@ -8,9 +8,9 @@ import torch
 
 from wflsim.learning.lessons import Lesson, Objective
 from wflsim.learning.native.plan import Plan
+from wflsim.learning.native.stages import Array
 
 Params = Mapping[str, torch.Tensor]
-Array = np.ndarray[Any, Any]
 
 
 def covers(lesson: Lesson) -> bool:
