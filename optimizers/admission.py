@@ -111,7 +111,8 @@ def _advice(problem: Round, help_: Remedy) -> str:
     hopeless = np.isinf(needed_hz(problem, problem.keep_min))
     starved = np.flatnonzero((help_.energy_j >= problem.energy_j) & hopeless)
     if starved.size:
-        worst = int(starved[np.argmax((help_.energy_j / problem.energy_j)[starved])])
+        with np.errstate(divide="ignore"):  # of nothing, anything is infinitely much
+            worst = int(starved[np.argmax((help_.energy_j / problem.energy_j)[starved])])
         return (
             f"{_names(starved)} cannot compute and send on the energy left, even at keep_min on any bandwidth: "
             f"device {worst} needs more than {_round_up(float(help_.energy_j[worst]))} J of "

@@ -7,11 +7,14 @@ KINDS: dict[str, dict[str, str]] = {
         "tradeoff": "optimizers.objectives.tradeoff:TimeTradeoff",
         "tradeoff_log": "optimizers.objectives.tradeoff:LogTradeoff",
         "least_energy": "optimizers.objectives.least_energy:LeastEnergy",
+        "lyapunov": "optimizers.lyapunov:Lyapunov",
         "max_min": "optimizers.objectives.max_min:MaxMin",
         "whole_blocks": "optimizers.resource_blocks:WholeBlocks",
         "liu2024": "optimizers.closed_forms.liu2024:Liu2024",
         "fixed_snr": "optimizers.closed_forms.fixed_snr:FixedSnr",
         "lambert_w": "optimizers.closed_forms.lambert_w:LambertW",
+        "liu_yu2022": "optimizers.closed_forms.liu_yu2022:LiuYu2022",
+        "cpu_frequency": "optimizers.convex.cpu_frequency:CpuFrequency",
         "ren2022": "optimizers.closed_forms.ren2022:Ren2022",
         "tt_prune": "optimizers.closed_forms.tt_prune:TtPrune",
         "prunefl": "optimizers.closed_forms.prunefl:PruneFl",
@@ -23,14 +26,12 @@ KINDS: dict[str, dict[str, str]] = {
         "random_share": "optimizers.baselines:RandomShare",
         "dense": "optimizers.baselines:Dense",
     },
-}
-
-# Rules who takes part; a scenario has no key for them yet.
-SELECTION: dict[str, str] = {
-    "random": "optimizers.selection.rules:Random",
-    "round_robin": "optimizers.selection.rules:RoundRobin",
-    "best_channel": "optimizers.selection.rules:BestChannel",
-    "proportional_fair": "optimizers.selection.rules:ProportionalFair",
-    "oldest": "optimizers.selection.rules:Oldest",
-    "loss_based": "optimizers.selection.rules:LossBased",
+    # LossBased is missing: no device reports its loss yet, and without losses it would be random.
+    "selection": {
+        "random": "optimizers.selection.rules:Random",
+        "round_robin": "optimizers.selection.rules:RoundRobin",
+        "best_channel": "optimizers.selection.rules:BestChannel",
+        "proportional_fair": "optimizers.selection.rules:ProportionalFair",
+        "oldest": "optimizers.selection.rules:Oldest",
+    },
 }

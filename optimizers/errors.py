@@ -145,3 +145,28 @@ def lorenz(weights: npt.ArrayLike, points: int = 33) -> Lorenz:
     whole = np.unique(np.round(np.linspace(0, squares.shape[-1], points)).astype(np.intp))
     share = np.concatenate([np.zeros((*total.shape[:-1], 1)), total], axis=-1)[..., whole]
     return Lorenz(whole / squares.shape[-1], share / share[..., -1:])
+
+
+def convex_below(pruning: npt.ArrayLike, error: npt.ArrayLike) -> Lorenz:
+    """Return the largest convex curve that nowhere lies above measured points, one a device.
+
+    Pruning by another rule than magnitude need not give a convex curve; the least chord over a point is what a mixture of
+    two ratios would cost there [X].
+
+    Args:
+        pruning: Pruning ratios ρ, rising from 0 to 1, shape (J,).
+        error: Errors measured there, rising but for rounding, shape (..., J).
+
+    >>> convex_below([0.0, 0.5, 0.75, 1.0], [0.0, 0.6, 0.5, 1.0]).error.round(3).tolist()
+    [0.0, 0.4, 0.6, 1.0]
+    """
+    at = np.asarray(pruning, dtype=np.float64)
+    rise = np.maximum.accumulate(np.asarray(error, dtype=np.float64), axis=-1)
+    lowest = rise.copy()
+    for left in range(at.size):
+        for right in range(left + 2, at.size):
+            inner = slice(left + 1, right)
+            share = (at[inner] - at[left]) / (at[right] - at[left])
+            chord = rise[..., left, None] * (1.0 - share) + rise[..., right, None] * share
+            lowest[..., inner] = np.minimum(lowest[..., inner], chord)
+    return Lorenz(at, lowest)

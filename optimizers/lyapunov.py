@@ -6,7 +6,8 @@ mean use stays within the allowance plus Z/n after n rounds, and a larger V give
 longer queues.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Annotated, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +45,57 @@ class Queues:
         if not np.all(np.isfinite(backlog_j) & (backlog_j >= 0.0)):
             raise ValueError("Queues.energy_j: must be finite and not negative")
         object.__setattr__(self, "energy_j", column("Queues.energy_j", backlog_j, backlog_j.size))
+
+
+_NOTHING = Queues([0.0])
+
+
+@runtime_checkable
+class Weighing(Protocol):
+    """An allocator to whom energy is the dearer the more a device has overdrawn."""
+
+    def weighing(self, queues: Queues) -> "Lyapunov":
+        """Return the allocator that knows how much has been overdrawn.
+
+        Args:
+            queues: The queues Z of the devices of the round to come.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Lyapunov:
+    """The joint optimum of a round in which energy has a price a device, for budgets that hold in the long run.
+
+    min V (Σ a φ(1 − r) + Σ ν b) + Σ Z e   with Z what a device has overdrawn so far [R, drift plus penalty].
+
+    Attributes:
+        penalty_weight: Weight V of the error, in joules squared a unit of the objective: a larger one gives a smaller error
+            and longer queues.
+        queues: The queues Z, which a simulation fills in.
+    """
+
+    penalty_weight: Annotated[float, ("above", 0.0)] = 1.0
+    queues: Queues = field(default=_NOTHING, init=False)
+
+    def weighing(self, queues: Queues) -> "Lyapunov":
+        """Return the allocator that knows some queues.
+
+        Args:
+            queues: The queues Z.
+        """
+        other = Lyapunov(self.penalty_weight)
+        object.__setattr__(other, "queues", queues)
+        return other
+
+    def allocate(self, problem: RoundProblem, rng: np.random.Generator) -> Allocation:
+        """Return the answer that weighs energy; nothing is drawn.
+
+        Args:
+            problem: The round.
+            rng: Unused.
+        """
+        return plan(problem, self.queues, self.penalty_weight).allocation
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,7 +285,9 @@ def _plain(
     problem: RoundProblem, answer: Allocation, backlog_j: FloatArray, penalty_weight: float
 ) -> Plan:
     used_j = problem.energy_used_j(answer.keep, answer.bandwidth_hz, answer.power_w)
-    value = penalty_weight * answer.objective + float(backlog_j @ used_j)
+    # What nobody has overdrawn costs nothing, even where an upload never ends.
+    dear_j = np.where(backlog_j > 0.0, used_j, 0.0)
+    value = penalty_weight * answer.objective + float(backlog_j @ dear_j)
     return Plan(answer, used_j, value, float("nan"), float("nan"))
 
 

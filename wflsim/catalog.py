@@ -25,6 +25,7 @@ from channel_models.small_scale.doppler import Doppler
 from channel_models.small_scale.elements import Element
 from channel_models.small_scale.fading import Fading
 from optimizers.allocator import Allocator
+from optimizers.selection.candidates import Selection
 from wflsim.contracts import (
     Access,
     Algorithm,
@@ -36,6 +37,7 @@ from wflsim.contracts import (
     Data,
     Deadline,
     Electronics,
+    EnergyBudget,
     Engine,
     Grant,
     Lateness,
@@ -89,6 +91,12 @@ KINDS: Mapping[str, Mapping[str, str]] = {
     "electronics": {
         "ideal": "wflsim.world.electronics:Ideal",
         "handset": "wflsim.world.electronics:Handset",
+    },
+    "energy_budget": {
+        "none": "wflsim.world.budgets:NoBudget",
+        "per_round": "wflsim.world.budgets:PerRound",
+        "relative": "wflsim.world.budgets:ShareOfFree",
+        "long_term": "wflsim.world.budgets:LongTerm",
     },
     "grant": {
         "ideal": "wflsim.network.procedures.grant:Immediate",
@@ -198,6 +206,7 @@ FAMILY_OF: Mapping[type, str] = {
     Doppler: "doppler",
     Electronics: "electronics",
     Element: "element",
+    EnergyBudget: "energy_budget",
     Engine: "engine",
     Estimation: "estimation",
     Fading: "fading",
@@ -214,6 +223,7 @@ FAMILY_OF: Mapping[type, str] = {
     PathLoss: "path_loss",
     Placement: "placement",
     Policy: "policy",
+    Selection: "selection",
     Shadowing: "shadowing",
     Slowness: "slowness",
     Uplink: "uplink",

@@ -1,6 +1,7 @@
 """Pruning with threshold device selection: a device stays while it is worth its rent [X]."""
 
 from dataclasses import dataclass
+from typing import Annotated, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,57 @@ from optimizers.certificate import Allocation
 from optimizers.frontier import needed_hz
 from optimizers.kkt import solve_kkt
 from optimizers.problem import RoundProblem
+
+
+@runtime_checkable
+class Choosing(Protocol):
+    """An allocator that also chooses who takes part."""
+
+    def chosen(self, problem: RoundProblem) -> IndexArray:
+        """Return the devices that are to take part, rising, shape (J,).
+
+        Args:
+            problem: The round of all that could.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class LiuYu2022:
+    """The joint optimum of those devices that are worth their rent, after IEEE Trans. Commun. 70(1):231–244.
+
+    Leaving a device out costs C a/Σ a, pruning all of everybody A; see `price_threshold` for the rule, a reconstruction [X].
+
+    Attributes:
+        data_cost: Cost C of leaving everybody out.
+        pruning_cost: Cost A of pruning everything.
+    """
+
+    data_cost: Annotated[float, ("least", 0.0)] = 1.0
+    pruning_cost: Annotated[float, ("above", 0.0)] = 1.0
+
+    paper_verified = False
+
+    def chosen(self, problem: RoundProblem) -> IndexArray:
+        """Return the devices that are worth their rent; all of them where there is no deadline.
+
+        Args:
+            problem: The round of all that could.
+        """
+        total = float(problem.weight.sum())
+        if not problem.limited or total == 0.0:
+            return np.arange(problem.devices)
+        worth = self.data_cost * problem.weight / total
+        return price_threshold(problem, worth, self.pruning_cost).devices
+
+    def allocate(self, problem: RoundProblem, rng: np.random.Generator) -> Allocation:
+        """Return the joint optimum of the devices of the round; nothing is drawn.
+
+        Args:
+            problem: The round of those that take part.
+            rng: Unused.
+        """
+        return solve_kkt(problem)
 
 
 @dataclass(frozen=True)

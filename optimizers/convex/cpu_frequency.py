@@ -9,7 +9,7 @@ the band, and never loses [X].
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from optimizers.arrays import FloatArray, column
 from optimizers.certificate import Allocation
 from optimizers.convex.solver import run
 from optimizers.convex.terms import carried, cost
-from optimizers.kkt import solve_many
+from optimizers.kkt import solve_kkt, solve_many
 from optimizers.lambert import LN2
 from optimizers.problem import RoundProblem
 
@@ -41,6 +41,60 @@ class Processors:
     cycles_slope: FloatArray
     frequency_max_hz: FloatArray
     kappa: FloatArray
+
+
+@runtime_checkable
+class Clocking(Protocol):
+    """An allocator that also chooses how fast devices compute."""
+
+    def clock_hz(self, problem: RoundProblem, processors: Processors) -> FloatArray:
+        """Return the clock rate of each device, shape (K,).
+
+        Args:
+            problem: The round before computing.
+            processors: What computing takes.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class CpuFrequency:
+    """Ratios, bandwidths, powers and CPU frequencies together, which matter where energy is limited.
+
+    After PHFL, arXiv 2308.01562, which chooses ratio, frequency and power under delay and energy limits by successive
+    convex approximation [V, abstract]; the steps here are ours [X]. Without a budget the largest frequencies are best.
+
+    Attributes:
+        iterations: Largest number of steps.
+        tolerance: Relative gain of a step below which to stop.
+    """
+
+    iterations: Annotated[int, ("least", 0)] = 20
+    tolerance: Annotated[float, ("above", 0.0)] = 1e-6
+
+    paper_verified = False
+
+    def clock_hz(self, problem: RoundProblem, processors: Processors) -> FloatArray:
+        """Return frequencies that no small change improves, shape (K,).
+
+        Args:
+            problem: The round before computing.
+            processors: What computing takes.
+        """
+        if not np.isfinite(problem.energy_j).any():
+            return processors.frequency_max_hz
+        return solve_with_frequencies(
+            problem, processors, iterations=self.iterations, tolerance=self.tolerance
+        ).frequency_hz
+
+    def allocate(self, problem: RoundProblem, rng: np.random.Generator) -> Allocation:
+        """Return the joint optimum at the frequencies of the problem; nothing is drawn.
+
+        Args:
+            problem: The round.
+            rng: Unused.
+        """
+        return solve_kkt(problem)
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,7 @@ class Candidates:
             shape (N,).
         age_rounds: Rounds since the device last took part, infinite if it never did, shape (N,).
         data_weight: Weight of the device in the average of models, shape (N,).
+        luck: Number from 0 to 1 that a device has drawn for itself, shape (N,); not a number for none.
         round: Number of the round, from 0.
     """
 
@@ -28,6 +29,7 @@ class Candidates:
     last_loss: FloatArray
     age_rounds: FloatArray
     data_weight: FloatArray
+    luck: FloatArray
     round: int
 
     def __init__(
@@ -38,6 +40,7 @@ class Candidates:
         last_loss: npt.ArrayLike = np.nan,
         age_rounds: npt.ArrayLike = np.inf,
         data_weight: npt.ArrayLike = 1.0,
+        luck: npt.ArrayLike = np.nan,
         round: int = 0,  # noqa: A002
     ) -> None:
         given = {
@@ -46,6 +49,7 @@ class Candidates:
             "last_loss": last_loss,
             "age_rounds": age_rounds,
             "data_weight": data_weight,
+            "luck": luck,
         }
         devices = np.size(gain)
         for name, value in given.items():

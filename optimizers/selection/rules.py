@@ -14,14 +14,15 @@ class Random:
     """Uniformly at random without repetition; who is chosen first stays if more are wanted."""
 
     def select(self, candidates: Candidates, count: int, rng: np.random.Generator) -> IndexArray:
-        """Return the devices with the largest of N uniform draws, one a device.
+        """Return the devices with the largest of N uniform draws, one a device: its own luck where it has drawn.
 
         Args:
             candidates: The devices.
             count: How many are wanted.
             rng: Where the draws come from.
         """
-        return largest(rng.random(candidates.devices), count)
+        drawn = rng.random(candidates.devices)
+        return largest(np.where(np.isnan(candidates.luck), drawn, candidates.luck), count)
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,10 @@ from wflsim.contracts import Turn
 from wflsim.errors import UserError
 from wflsim.randomness import Streams
 from wflsim.scenario.loading import parse
+from wflsim.simulation.agreeing import answer, rates_of
 from wflsim.simulation.air import Air, Sensed, as_planned, sense
 from wflsim.simulation.loop import stage
-from wflsim.simulation.posing import Site, Window, answer, finishes_s, rates_of
+from wflsim.simulation.posing import Site, Window, finishes_s
 from wflsim.simulation.setting import settle
 
 HARD = {
@@ -52,7 +53,7 @@ def posed(text, *assignments, variant="pruned"):
     sensed = sense(links, setting.world.radio, setting.streams.at(0))
     holdings, turn = setting.holdings, Turn(0, 0, setting.streams)
     exchange = system.algorithm.plan(holdings.anatomy, holdings.samples, turn, None)
-    site = Site(setting.devices, setting.world.radio, system)
+    site = Site(setting.devices, setting.world, system)
     window = Window(setting.world.radio.bandwidth_hz, np.ones(len(exchange.participants), np.int64))
     asked = site.pose(exchange, sensed, window)
     return asked, exchange, setting, Counting(system.allocator), sensed

@@ -49,7 +49,7 @@ def posed(*assignments, rounds=1):
     _, links = setting.world.channel.step(setting.channel, 0.0, streams)
     turn = Turn(0, 0, setting.streams)
     exchange = system.algorithm.plan(setting.holdings.anatomy, setting.holdings.samples, turn, None)
-    site = Site(setting.devices, setting.world.radio, system)
+    site = Site(setting.devices, setting.world, system)
     window = Window(setting.world.radio.bandwidth_hz, np.full(8, rounds))
     return site.pose(exchange, sense(links, setting.world.radio, streams), window)
 

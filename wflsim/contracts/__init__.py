@@ -1,6 +1,15 @@
 """What rooms promise each other: the exchange of a round, and the protocols that components fill."""
 
-from wflsim.contracts.exchange import BoolArray, Exchange, FloatArray, IntArray, Load, Rungs, Turn
+from wflsim.contracts.exchange import (
+    BoolArray,
+    Curve,
+    Exchange,
+    FloatArray,
+    IntArray,
+    Load,
+    Rungs,
+    Turn,
+)
 from wflsim.contracts.learning import (
     Algorithm,
     Anatomy,
@@ -11,6 +20,7 @@ from wflsim.contracts.learning import (
     Engine,
     Late,
     Learning,
+    Masked,
     Message,
     Model,
     Partition,
@@ -19,6 +29,7 @@ from wflsim.contracts.learning import (
     Scores,
     State,
     Task,
+    Telling,
     TrainsFirst,
     Updates,
 )
@@ -43,6 +54,7 @@ from wflsim.contracts.world import (
     Compute,
     Deadline,
     Electronics,
+    EnergyBudget,
     Presence,
     Slowness,
 )
@@ -60,10 +72,12 @@ __all__ = [
     "Charge",
     "Cohort",
     "Compute",
+    "Curve",
     "Data",
     "Deadline",
     "Division",
     "Electronics",
+    "EnergyBudget",
     "Engine",
     "Exchange",
     "FloatArray",
@@ -73,6 +87,7 @@ __all__ = [
     "Lateness",
     "Learning",
     "Load",
+    "Masked",
     "Message",
     "Model",
     "Paging",
@@ -89,6 +104,7 @@ __all__ = [
     "State",
     "Tally",
     "Task",
+    "Telling",
     "Tiered",
     "TrainsFirst",
     "Turn",

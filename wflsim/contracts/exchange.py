@@ -73,6 +73,19 @@ class Rungs:
         return np.asarray(np.maximum(found, 0))
 
 
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """What pruning takes away, as each participant has measured it.
+
+    Attributes:
+        pruning: Pruning ratios ρ, rising from 0 to 1, shape (J,).
+        error: Error φ at each, convex and rising, shape (K, J).
+    """
+
+    pruning: FloatArray
+    error: FloatArray
+
+
 @dataclass(frozen=True)
 class Exchange:
     """One thing that algorithm and network agree on: what travels down, is computed, and travels up.
@@ -90,6 +103,7 @@ class Exchange:
         purpose: What the exchange is for, as it stands in the records.
         rungs: The shares that can be had, where whole units of many layers come and go together; the loads above are
             then no less than what they cost. None where every whole number of units can be kept.
+        curve: What pruning takes away, where the devices have measured it.
     """
 
     participants: IntArray
@@ -103,6 +117,7 @@ class Exchange:
     units: int
     purpose: str = "train"
     rungs: Rungs | None = None
+    curve: Curve | None = None
 
     def sent_bits(self, keep: FloatArray) -> FloatArray:
         """Return the size of each message at shares in whole units, a whole number of bits, shape (K,).
@@ -132,6 +147,12 @@ class Exchange:
         kept = np.floor(keep * self.units * (1 + 1e-12))
         return np.clip(kept, 1, self.units) / self.units
 
+    def telling(self, bits: float) -> "Exchange":
+        """Return the exchange whose pruned messages carry so many bits more about what was pruned."""
+        rungs = self.rungs and replace(self.rungs, bits=self.rungs.bits + bits)
+        up_bits = replace(self.up_bits, fixed=self.up_bits.fixed + bits)
+        return replace(self, up_bits=up_bits, mask_bits=self.mask_bits + bits, rungs=rungs)
+
     def only(self, rows: BoolArray | IntArray) -> "Exchange":
         """Return the exchange with some of its participants, by their rows."""
         changed: dict[str, Any] = {}
@@ -141,6 +162,8 @@ class Exchange:
                 changed[column.name] = Load(value.fixed[rows], value.prunable[rows])
             elif isinstance(value, Rungs):
                 changed[column.name] = replace(value, macs=value.macs[rows])
+            elif isinstance(value, Curve):
+                changed[column.name] = replace(value, error=value.error[rows])
             elif isinstance(value, np.ndarray):
                 changed[column.name] = value[rows]
         return replace(self, **changed)

@@ -27,14 +27,17 @@ class Message:
 
     Attributes:
         tensors: The tensors that are sent.
+        unpaid: Names of those that cost nothing on the air, as some papers have it of masks.
     """
 
     tensors: Mapping[str, "torch.Tensor"]
+    unpaid: tuple[str, ...] = ()
 
     @property
     def bits(self) -> int:
         """The size of the message on the air, counted from its tensors."""
-        return sum(8 * tensor.numel() * tensor.element_size() for tensor in self.tensors.values())
+        paid = (tensor for name, tensor in self.tensors.items() if name not in self.unpaid)
+        return sum(8 * tensor.numel() * tensor.element_size() for tensor in paid)
 
     @property
     def finite(self) -> bool:
@@ -299,3 +302,21 @@ class TrainsFirst(Protocol):
     """
 
     trains_first: bool
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """An algorithm whose state tells what the last round did to it, beyond accuracies."""
+
+    def told(self, state: State) -> Mapping[str, float]:
+        """Return numbers by the names of their columns (``wflsim.records.columns.INSIGHTS``)."""
+        ...
+
+
+@runtime_checkable
+class Masked(Protocol):
+    """An algorithm that can also be evaluated on devices' models as they were pruned last."""
+
+    def masked_model_for(self, state: State, device: int) -> "Mapping[str, torch.Tensor] | None":
+        """Return the parameters of a device's own model without what it pruned last; None where nothing is remembered."""
+        ...

@@ -120,3 +120,25 @@ class Deadline(Protocol):
     def seconds(self, dense_s: float, sparsest_s: float) -> float:
         """Return the deadline, given the least round times with nothing pruned and with all that may be pruned."""
         ...
+
+
+class EnergyBudget(Protocol):
+    """How much energy a device may spend."""
+
+    @property
+    def mean_j(self) -> float:
+        """What a device may spend in the mean of rounds; infinite for no such limit."""
+        ...
+
+    @property
+    def compares(self) -> bool:
+        """Whether budgets follow from what a round without them would take."""
+        ...
+
+    def round_j(self, free_j: FloatArray) -> FloatArray:
+        """Return what each device may spend in a round, infinite for no limit, shape (K,).
+
+        Args:
+            free_j: What it would spend without a budget, shape (K,); only meant where the budget compares.
+        """
+        ...

@@ -66,9 +66,18 @@ class Cohort:
         """Return the named tensors of each device, unstacked."""
         return [{name: params[name][index] for name in names} for index in range(len(self.devices))]
 
-    def updates(self, sent: Sequence[Params], private: Any = None) -> Updates:
-        """Return what the devices send, one mapping of tensors a device, and what stays with them."""
-        return Updates(self.turn, self.devices, [Message(tensors) for tensors in sent], private)
+    def updates(
+        self, sent: Sequence[Params], private: Any = None, unpaid: tuple[str, ...] = ()
+    ) -> Updates:
+        """Return what the devices send, one mapping of tensors a device, and what stays with them.
+
+        Args:
+            sent: The tensors of each message.
+            private: What stays with the devices, by name, shapes (K, …).
+            unpaid: Names of tensors that cost nothing on the air.
+        """
+        messages = [Message(tensors, unpaid) for tensors in sent]
+        return Updates(self.turn, self.devices, messages, private)
 
     def train(
         self,

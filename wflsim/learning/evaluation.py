@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import nn
 from torch.func import functional_call
 
-from wflsim.contracts import Algorithm, IntArray, Scores
+from wflsim.contracts import Algorithm, IntArray, Masked, Scores
 from wflsim.learning.batched import Network
 from wflsim.learning.reliability import Reliability, right
 from wflsim.learning.task import Task
@@ -75,6 +75,26 @@ def evaluate(
     )
 
 
+@torch.no_grad()
+def evaluate_masked(
+    algorithm: Masked, state: Any, task: Task, devices: IntArray | None = None
+) -> float:
+    """Return the mean accuracy of devices' own models as they were pruned last; not a number where that is not remembered.
+
+    Arguments as of ``evaluate``.
+    """
+    who = np.arange(task.devices) if devices is None else devices
+    if algorithm.masked_model_for(state, int(who[0])) is None:
+        return float("nan")
+    examination = _Examination(_AsPruned(algorithm), state, task, BUDGET_BYTES)
+    hits, count = np.zeros(task.devices), np.zeros(task.devices)
+    with _at_rest(task.module):
+        for owner, logits, labels in examination.personal(who):
+            hits += np.bincount(owner, right(logits, labels), task.devices)
+            count += np.bincount(owner, minlength=task.devices)
+    return float((hits[count > 0] / count[count > 0]).mean()) if count.any() else float("nan")
+
+
 def drawn(devices: int, wanted: int | None, streams: Streams) -> IntArray | None:
     """Return which devices are evaluated, the same in every round and variant: None for all.
 
@@ -94,6 +114,27 @@ def forward_of(task: Task) -> Forward | None:
     return task.network if isinstance(task.network, Network) else None
 
 
+class Owner(Protocol):
+    """Whoever has a model for every device, and a global one."""
+
+    def model_for(self, state: Any, device: int | None) -> Params:
+        """Return the parameters of a device's own model, or of the global model (None)."""
+        ...
+
+
+@dataclass(frozen=True)
+class _AsPruned:
+    """An algorithm whose devices use their models as they were pruned last."""
+
+    algorithm: Masked
+
+    def model_for(self, state: Any, device: int | None) -> Params:
+        """Return the parameters of a device's pruned model."""
+        found = None if device is None else self.algorithm.masked_model_for(state, device)
+        assert found is not None, "only devices whose masks are remembered are asked"
+        return found
+
+
 @dataclass(frozen=True)
 class _Examination:
     """Models and the samples that they are asked about, as many at once as there is memory for.
@@ -105,7 +146,7 @@ class _Examination:
         budget_bytes: Memory for models and samples, roughly.
     """
 
-    algorithm: Algorithm
+    algorithm: Owner
     state: Any
     task: Task
     budget_bytes: int

@@ -1,16 +1,32 @@
 """The state of methods that split a model: one shared part at the server, a personal part on every device."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 import torch
 
-from wflsim.contracts import IntArray, Late, Updates
+from wflsim.contracts import FloatArray, IntArray, Late, Updates
 from wflsim.learning.anatomy import Anatomy
 from wflsim.learning.cohort import Cohort, Params
 from wflsim.learning.fusion import masked_mean, masked_mean_step, weighted_mean
 from wflsim.learning.shelf import Shelf
 from wflsim.learning.task import Task
+
+
+@dataclass(frozen=True, eq=False)
+class Traces:
+    """What pruning has left behind, for methods that prune.
+
+    Attributes:
+        told: What the last round did, by the names of columns.
+        curve: The pruning curve that every device has reported last, shape (N, J); None where none is.
+        masks: What every device kept last; None where that is not remembered.
+    """
+
+    told: Mapping[str, float] = field(default_factory=dict)
+    curve: FloatArray | None = None
+    masks: Shelf | None = None
 
 
 @dataclass(frozen=True)
@@ -22,31 +38,42 @@ class SplitState:
         personal: The personal part of every device.
         samples: Number of training samples of each device, shape (K,).
         part: The layers of the shared part.
+        traces: What pruning has left behind.
     """
 
     shared: Params
     personal: Shelf
     samples: IntArray
     part: Anatomy
+    traces: Traces = Traces()
 
     def only(self, devices: IntArray) -> "SplitState":
         """Return no more than some devices need to train."""
-        return replace(self, personal=self.personal.only(devices))
+        return replace(self, personal=self.personal.only(devices), traces=Traces())
 
     def of(self, cohort: Cohort) -> dict[str, torch.Tensor]:
         """Return what the devices of a cohort start the round with, shapes (K, …)."""
         return {**cohort.stack(self.shared), **self.personal.rows(cohort.devices)}
 
-    def fused(self, updates: Updates) -> "SplitState":
+    def fused(
+        self, updates: Updates, *, evenly: bool = False, zero_filled: bool = False
+    ) -> "SplitState":
         """Return the state after a mean weighted by samples; absent devices keep their personal part.
 
         Where a device pruned a coordinate the mean is that of those who kept it.
+
+        Args:
+            updates: What came.
+            evenly: Whether every device counts the same, whatever its samples.
+            zero_filled: Whether what a device pruned counts as zero instead.
         """
         if not len(updates.devices):
             return self
-        share = self.samples[updates.devices] / self.samples[updates.devices].sum()
+        samples = self.samples[updates.devices]
+        counts = np.ones(len(samples)) if evenly else samples
+        share = counts / counts.sum()
         dense = all(message.tensors.keys() == self.shared.keys() for message in updates.messages)
-        mean = weighted_mean if dense else masked_mean
+        mean = weighted_mean if dense or zero_filled else masked_mean
         shared = mean(self.shared, updates.messages, share, self.part)
         return replace(self, shared=shared, personal=_brought(self.personal, updates))
 

@@ -78,6 +78,7 @@ def _nothing(devices: int) -> Plan:
         leaves_s=endless,
         gain=np.ones(devices),
         held=np.full(devices, "slack"),
+        budget_j=endless,
     )
 
 

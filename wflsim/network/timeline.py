@@ -49,6 +49,7 @@ class Plan:
         leaves_s: Seconds after the beginning at which the device cannot be reached any more, shape (K,).
         gain: Uplink power gain after combining, for the records, shape (K,).
         held: What holds the device in its allocation, for the records, shape (K,).
+        budget_j: What each device may spend, infinite for no limit, for the records, shape (K,).
         together: Whether all receive one broadcast, for which they wait for each other.
     """
 
@@ -69,6 +70,7 @@ class Plan:
     leaves_s: FloatArray
     gain: FloatArray
     held: npt.NDArray[np.str_]
+    budget_j: FloatArray
     together: bool = True
 
     def only(self, rows: BoolArray | IntArray) -> "Plan":

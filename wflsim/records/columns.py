@@ -39,6 +39,22 @@ KEYS = (
     Column("exchange", "", "str", "What the exchange is for; a round may have several."),
 )
 
+INSIGHTS = (
+    Column("coverage", "", "float64", "Least number of devices that kept a weight, of those kept."),
+    Column("uncovered", "", "float64", "Share of the prunable weights that no device kept."),
+    Column(
+        "pruned_energy", "", "float64", "Mean over the devices of the squared norm that was pruned."
+    ),
+    Column("shared_energy", "", "float64", "Squared norm of the prunable weights before."),
+    Column(
+        "accuracy_masked",
+        "",
+        "float64",
+        "Mean accuracy of the devices' own models without what they pruned last.",
+    ),
+)
+"""What an algorithm or an evaluation may tell beyond accuracies; not a number where it is not told."""
+
 ROUNDS = (
     *KEYS,
     Column("start_s", "s", "float64", "Simulated time at which the exchange began."),
@@ -143,6 +159,7 @@ ROUNDS = (
     Column(
         "calibration_global", "", "float64", "The same of the global model over its test samples."
     ),
+    *INSIGHTS,
 )
 
 CLIENTS = (
@@ -172,6 +189,7 @@ CLIENTS = (
         Column(f"{phase}_j", "J", "float64", f"Energy of {doing}.")
         for phase, doing in DOING.items()
     ),
+    Column("budget_j", "J", "float64", "What the device might spend; infinite for no limit."),
     Column("battery_j", "J", "float64", "Energy in the battery at the end; infinite on the mains."),
     Column(
         "active",

@@ -12,7 +12,7 @@ from channel_models.units import linear_to_db
 from wflsim.clock import NANOSECONDS
 from wflsim.contracts import Scores
 from wflsim.network.timeline import PHASES, Outcome
-from wflsim.records.columns import TABLES, Column
+from wflsim.records.columns import INSIGHTS, TABLES, Column
 from wflsim.records.report import Played, Report
 
 Columns = Mapping[str, npt.NDArray[Any]]
@@ -180,6 +180,8 @@ def _scores(report: Report, last: bool) -> dict[str, float]:
         "loss_global": scores.loss_whole,
         "calibration_personal": scores.calibration_personal,
         "calibration_global": scores.calibration_whole,
+        **{column.name: np.nan for column in INSIGHTS},
+        **(report.told if last else {}),
     }
 
 
@@ -205,6 +207,7 @@ def _clients(game: Played) -> dict[str, Any]:
         "tries": settled.tries,
         **{f"{phase}_s": seconds[:, index] for index, phase in enumerate(PHASES)},
         **{f"{phase}_j": timeline.phase_j[:, index] for index, phase in enumerate(PHASES)},
+        "budget_j": plan.budget_j,
         "battery_j": game.charge_j,
         "active": plan.held,
     }

@@ -1,6 +1,7 @@
 """What a round leaves behind, before it becomes columns."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -84,6 +85,7 @@ class Report:
         played: Its exchanges, in order.
         scores: Accuracies after the round; None when it was not evaluated.
         state: The algorithm's state after the round.
+        told: What the algorithm and the evaluation tell beyond accuracies, by the names of columns.
     """
 
     round_: int
@@ -91,6 +93,7 @@ class Report:
     played: tuple[Played, ...]
     scores: "Scores | None"
     state: Any
+    told: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def last(self) -> Played:

@@ -11,6 +11,7 @@ from channel_models.rates.estimation import Estimation, Perfect
 from channel_models.rates.links import Link, Shannon
 from channel_models.units import Count, Decibel, Positive, noise_w_per_hz
 from optimizers.allocator import Allocator
+from optimizers.selection.candidates import Selection
 from wflsim.catalog import component
 from wflsim.contracts import (
     Access,
@@ -22,6 +23,7 @@ from wflsim.contracts import (
     Data,
     Deadline,
     Electronics,
+    EnergyBudget,
     Engine,
     Grant,
     Learning,
@@ -166,9 +168,13 @@ class System:
         rounds: Number of rounds.
         algorithm: The method of federated learning.
         allocator: What answers a round's problem with ratios, bandwidths and powers.
+        error_model: What the allocator takes pruning a share ρ to cost the learning: ρ (linear), ρ² (quadratic), −ln(1 − ρ)
+            (neglog), or what every device has measured of its own model (lorenz).
         deadline: How long a round may last.
+        energy: How much energy a device may spend on it.
         policy: How the server ends a round.
-        invited: Most devices that are at work at once, drawn from those that can be reached; null for all of them.
+        invited: Most devices that are at work at once, of those that can be reached; null for all of them.
+        selection: Who of them is invited.
         procedures: What an update goes through besides computing and the air itself.
         learning: Whether devices train, or only the network is studied.
     """
@@ -176,9 +182,12 @@ class System:
     rounds: Count
     algorithm: Algorithm
     allocator: Allocator = chosen("allocator", "kkt")
+    error_model: Literal["linear", "quadratic", "neglog", "lorenz"] = "linear"
     deadline: Deadline = chosen("deadline", "none")
+    energy: EnergyBudget = chosen("energy_budget", "none")
     policy: Policy = chosen("policy", "deadline")
     invited: Count | None = None
+    selection: Selection = chosen("selection", "random")
     procedures: Procedures = field(default_factory=Procedures)
     learning: Learning = chosen("learning", "train")
 

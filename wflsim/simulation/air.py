@@ -90,6 +90,16 @@ class Air:
     noise_w_per_hz: FloatArray
     blur: FloatArray
 
+    def only(self, rows: IntArray) -> "Air":
+        """Return the links of some of the devices."""
+        return Air(
+            link=self.link,
+            gain=self.gain[rows],
+            block_gain=self.block_gain[rows],
+            noise_w_per_hz=self.noise_w_per_hz[rows],
+            blur=self.blur[rows],
+        )
+
     def rate_bps(self, bandwidth_hz: FloatArray, power_w: FloatArray) -> FloatArray:
         """Return the bits per second that arrive, shape (K,); 0 without bandwidth."""
         return bandwidth_hz * self._efficiency(self._snr(bandwidth_hz, power_w))

@@ -102,6 +102,15 @@ class Learner(Protocol):
         """Return the accuracies of a state; None where nothing is known."""
         ...
 
+    def told_of(self, state: Any, evaluated: bool) -> Mapping[str, float]:
+        """Return what is known of a state beyond accuracies, by the names of columns.
+
+        Args:
+            state: The state.
+            evaluated: Whether the round is one of those that are evaluated.
+        """
+        ...
+
     def write(self, state: Any, path: Path) -> str:
         """Write the final weights of a state and return the file's SHA-256; only where something is trained."""
         ...
@@ -144,6 +153,10 @@ class Onlookers:
         """Return one accuracy for all devices."""
         accuracy = self.learning.accuracy(state.rounds)
         return Scores(np.full(len(self.samples), accuracy), accuracy)
+
+    def told_of(self, state: "Progress", evaluated: bool) -> Mapping[str, float]:
+        """Return nothing."""
+        return {}
 
     def write(self, state: "Progress", path: Path) -> str:
         """Refuse: nobody trains."""

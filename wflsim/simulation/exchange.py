@@ -6,15 +6,17 @@ import numpy as np
 
 from optimizers.certificate import Allocation
 from wflsim.clock import NANOSECONDS
-from wflsim.contracts import Exchange, IntArray, TrainsFirst, Turn
+from wflsim.contracts import Exchange, FloatArray, IntArray, TrainsFirst, Turn
 from wflsim.network.launch import Network
 from wflsim.network.round import play
 from wflsim.network.timeline import Flights, Plan
 from wflsim.records.report import Played
 from wflsim.scenario.schema import System
+from wflsim.simulation.agreeing import agree, rates_of
 from wflsim.simulation.air import Sensed
 from wflsim.simulation.arrivals import Beginning, Learner
-from wflsim.simulation.posing import Posed, Site, Window, rates_of
+from wflsim.simulation.inviting import Past, invited
+from wflsim.simulation.posing import Posed, Site, Window
 from wflsim.simulation.setting import Setting
 from wflsim.world.life import Life
 
@@ -42,7 +44,7 @@ class Ground:
     @property
     def site(self) -> Site:
         """Where the exchange is posed."""
-        return Site(self.setting.devices, self.setting.world.radio, self.system)
+        return Site(self.setting.devices, self.setting.world, self.system)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +55,15 @@ class Instant:
         now_ns: When that is.
         flights: Updates under way.
         life: The devices.
+        past: What is remembered of the rounds before.
+        overdrawn_j: What every device has spent beyond its mean allowance, shape (N,); None for nothing.
     """
 
     now_ns: int
     flights: Flights
     life: Life
+    past: Past
+    overdrawn_j: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +123,8 @@ def played(
         charge_j=life.charge.charge_j[timeline.device],
         under_way=len(flights),
     )
-    return game, Instant(timeline.end_ns, flights, life), began
+    after = replace(before, now_ns=timeline.end_ns, flights=flights, life=life)
+    return game, after, began
 
 
 def agreed(
@@ -134,13 +141,18 @@ def agreed(
         return None
     rounds = site.rounds(ready, sensed, site.sharers(len(who)), before.now_ns)
     begins = np.flatnonzero(turn.round_ % rounds == 0)
-    begins = begins[site.invited(ready.participants[begins], len(busy), free_hz, turn)]
+    could = ready.only(begins)
+    asked_rows = invited(
+        site, could, sensed, turn, past=before.past, busy=len(busy), band_hz=free_hz
+    )
+    begins = begins[asked_rows]
     if not len(begins):
         return None
-    window = Window(free_hz, rounds[begins], before.now_ns)
-    posed, allocation = site.agree(
-        ready.only(begins), sensed, window, lambda: turn.draw("allocator")
-    )
+    asked, overdrawn_j = ready.only(begins), before.overdrawn_j
+    if overdrawn_j is not None:
+        overdrawn_j = overdrawn_j[asked.participants]
+    window = Window(free_hz, rounds[begins], before.now_ns, overdrawn_j)
+    posed, allocation = agree(site, asked, sensed, window, lambda: turn.draw("allocator"))
     plan = plan_of(ground, posed, allocation, turn, before)
     if np.isinf(ground.system.policy.limit_s(posed.deadline_s)) and np.isfinite(posed.deadline_s):
         # The allocator has left out who cannot meet the deadline; a server without a limit would wait for them for ever.
@@ -160,7 +172,8 @@ def plan_of(
     who, keep = exchange.participants, exchange.whole_units(allocation.keep)
     slowness = ground.setting.world.fleet.slowness
     factors = slowness.factors(len(ground.serving), turn.draw("slowness"))[who]
-    computing_s = exchange.computed_macs(keep) * devices.seconds_per_mac[who] * factors
+    seconds_per_mac = devices.compute.seconds_per_mac(posed.clock_hz)
+    computing_s = exchange.computed_macs(keep) * seconds_per_mac * factors
     band_hz, power_w = allocation.bandwidth_hz, np.asarray(allocation.power_w)
     return Plan(
         device=who,
@@ -172,7 +185,7 @@ def plan_of(
         errors=posed.uplink.attempt_errors(band_hz, power_w),
         keep=keep,
         bandwidth_hz=band_hz,
-        compute_w=devices.compute_w[who],
+        compute_w=devices.compute.power_w(posed.clock_hz),
         transmit_w=power_w,
         deadline_s=posed.due_s,
         rounds=posed.rounds,
@@ -180,6 +193,7 @@ def plan_of(
         leaves_s=before.life.presence.until_s[who] - before.now_ns / NANOSECONDS,
         gain=posed.uplink.gain,
         held=np.array(allocation.certificate.held),
+        budget_j=posed.budget_j,
         together=ground.system.procedures.downlink == "multicast",
     )
 

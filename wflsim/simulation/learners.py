@@ -8,11 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from wflsim.contracts import Algorithm, FloatArray, IntArray, Late, Patient, Scores, Updates
+from wflsim.contracts import (
+    Algorithm,
+    FloatArray,
+    IntArray,
+    Late,
+    Masked,
+    Patient,
+    Scores,
+    Telling,
+    Updates,
+)
 from wflsim.errors import UserError
 from wflsim.learning.crews import Chunk, Crew, Job, crew, joined, places
 from wflsim.learning.engines import Way
-from wflsim.learning.evaluation import drawn, evaluate
+from wflsim.learning.evaluation import drawn, evaluate, evaluate_masked
 from wflsim.learning.task import Task, chosen_device, make_task
 from wflsim.learning.weights import write_weights
 from wflsim.scenario.schema import System
@@ -100,6 +110,14 @@ class Trainees:
     def scores(self, state: Any) -> Scores:
         """Return the accuracies of a state."""
         return evaluate(self.algorithm, state, self.task, self.evaluated)
+
+    def told_of(self, state: Any, evaluated: bool) -> dict[str, float]:
+        """Return what the algorithm tells, and how good devices' models are as they were pruned last."""
+        algorithm = self.algorithm
+        told = dict(algorithm.told(state)) if isinstance(algorithm, Telling) else {}
+        if evaluated and isinstance(algorithm, Masked):
+            told["accuracy_masked"] = evaluate_masked(algorithm, state, self.task, self.evaluated)
+        return told
 
     def write(self, state: Any, path: Path) -> str:
         """Write the final weights of a state and return the file's SHA-256."""

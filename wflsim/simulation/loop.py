@@ -1,15 +1,18 @@
 """The round loop: one system in its world, a report a round."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
+from math import isinf
 from typing import Any
 
 import numpy as np
 
 from channel_models.channel import ChannelState, Links
+from optimizers import lyapunov
+from optimizers.selection.rules import Random
 from wflsim.clock import NANOSECONDS
-from wflsim.contracts import Exchange, Scores, Turn
+from wflsim.contracts import Exchange, FloatArray, Scores, Turn
 from wflsim.errors import UserError
 from wflsim.network.launch import Network
 from wflsim.network.round import stop
@@ -19,6 +22,7 @@ from wflsim.scenario.schema import System
 from wflsim.simulation.air import Sensed, sense
 from wflsim.simulation.arrivals import Beginning, Learner, Onlookers, arrivals, worth
 from wflsim.simulation.exchange import Ground, Instant, played
+from wflsim.simulation.inviting import Past
 from wflsim.simulation.setting import Setting
 from wflsim.world.life import Life
 
@@ -41,6 +45,8 @@ class Scene:
         flights: Updates under way.
         began: Round → the moment at which updates of it began, for those under way.
         state: What has been learnt.
+        past: What is remembered of the rounds before, for rules who is invited.
+        overdrawn_j: What every device has spent beyond its mean allowance, shape (N,); None where there is none.
     """
 
     now_ns: int
@@ -49,7 +55,9 @@ class Scene:
     life: Life
     flights: Flights
     state: Any
+    past: Past
     began: Mapping[int, Beginning] = field(default_factory=dict)
+    overdrawn_j: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +81,10 @@ class Stage:
     def begin(self) -> Scene:
         """Return the scene before the first round."""
         setting, nobody = self.setting, self._network(0).nobody()
-        return Scene(0, 0, setting.channel, setting.life, nobody, self.learner.begin())
+        fleet, state = setting.world.fleet.devices, self.learner.begin()
+        none_j = None if isinf(self.system.energy.mean_j) else np.zeros(fleet)
+        past, life = Past.none(fleet), setting.life
+        return Scene(0, 0, setting.channel, life, nobody, state, past, overdrawn_j=none_j)
 
     def onward(self, scene: Scene, first: int = 0) -> Iterator[tuple[Report, Scene]]:
         """Play from a round on; each yields its report and the scene after it, from which all that follows follows.
@@ -86,10 +97,12 @@ class Stage:
                 scene, links = self._sensed(self._awaited(scene), round_)
                 sensed = sense(links, setting.world.radio, setting.streams.at(round_))
                 scene, games = self._round(round_, scene, sensed)
+                scene = self._counted(self._remembered(scene, sensed, games), games)
                 if round_ + 1 == system.rounds and len(scene.flights):
                     games = (*games, self._stopped(scene))
                 scores = self._scores(scene.state, round_)
-                yield Report(round_, links, games, scores, scene.state), scene
+                told = self.learner.told_of(scene.state, evaluated=scores is not None)
+                yield Report(round_, links, games, scores, scene.state, told), scene
 
     def _awaited(self, scene: Scene) -> Scene:
         """Return the scene at the first instant at which anybody is there to take part."""
@@ -152,7 +165,7 @@ class Stage:
             self.setting, self.system, self._network(turn.step), self.learner, scene.channel.serving
         )
         life = scene.life.at(scene.now_ns, scene.flights.plan.device)
-        before = Instant(scene.now_ns, scene.flights, life)
+        before = Instant(scene.now_ns, scene.flights, life, scene.past, scene.overdrawn_j)
         game, after, beginning = played(
             ground, exchange, sensed, Beginning(turn, scene.state), before
         )
@@ -170,6 +183,26 @@ class Stage:
             state=state,
         )
         return scene, game
+
+    def _remembered(self, scene: Scene, sensed: Sensed, games: Sequence[Played]) -> Scene:
+        """Return the scene that remembers the round, where somebody is chosen by what was."""
+        if self.system.invited is None or isinstance(self.system.selection, Random):
+            return scene
+        gain = sensed.uplink(self.setting.world.radio, np.arange(len(scene.past.taken))).gain
+        taken = [game.timeline.device[game.timeline.taken] for game in games]
+        return replace(scene, past=scene.past.and_then(gain, np.concatenate(taken)))
+
+    def _counted(self, scene: Scene, games: Sequence[Played]) -> Scene:
+        """Return the scene after what the round took beyond its allowance was added to what had been overdrawn."""
+        if scene.overdrawn_j is None:
+            return scene
+        used_j = np.zeros_like(scene.overdrawn_j)
+        for game in games:
+            np.add.at(used_j, game.timeline.device, game.timeline.phase_j.sum(axis=1))
+        queues = lyapunov.step(
+            lyapunov.Queues(scene.overdrawn_j), used_j, self.system.energy.mean_j
+        )
+        return replace(scene, overdrawn_j=queues.energy_j)
 
     def _stopped(self, scene: Scene) -> Played:
         """Return what was under way when the last round was over."""

@@ -13,8 +13,10 @@ from optimizers.certificate import Certificate
 from wflsim.contracts import FloatArray, Relaying, Tally, Turn
 from wflsim.errors import UserError
 from wflsim.scenario.schema import System
+from wflsim.simulation.agreeing import agree, rates_of
 from wflsim.simulation.air import Sensed, sense
-from wflsim.simulation.posing import Posed, Site, Window, finishes_s, rates_of
+from wflsim.simulation.inviting import Past, invited
+from wflsim.simulation.posing import Posed, Site, Window, finishes_s
 from wflsim.simulation.setting import Setting
 
 DRAWS = 64
@@ -139,13 +141,16 @@ def outlook(setting: Setting, system: System) -> Outlook:
     exchange = system.algorithm.plan(holdings.anatomy, holdings.samples, turn, None)
     if exchange is None:
         raise UserError("the algorithm plans no exchange; plan at least one")
-    site = Site(setting.devices, setting.world.radio, system)
+    site = Site(setting.devices, setting.world, system)
     sensed, band_hz = mean_links(setting, draws(setting)), setting.world.radio.bandwidth_hz
     sharers = site.sharers(len(exchange.participants))
-    exchange = exchange.only(site.invited(exchange.participants, 0, band_hz, turn))
+    past = Past.none(len(setting.devices.cpu_hz))
+    exchange = exchange.only(
+        invited(site, exchange, sensed, turn, past=past, busy=0, band_hz=band_hz)
+    )
     rounds = site.rounds(exchange, sensed, sharers)
-    posed, allocation = site.agree(
-        exchange, sensed, Window(band_hz, rounds), lambda: turn.draw("allocator")
+    posed, allocation = agree(
+        site, exchange, sensed, Window(band_hz, rounds), lambda: turn.draw("allocator")
     )
     keep = exchange.whole_units(allocation.keep)
     finish_s = finishes_s(posed.problem, keep, rates_of(posed, allocation))

@@ -1,28 +1,25 @@
 """From an exchange and the links of a round to the allocator's problem and its answer; arrays only, so that ``check`` can ask too."""
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from operator import itemgetter
 
 import numpy as np
 
-from optimizers.allocator import Allocator
-from optimizers.certificate import Allocation
+from optimizers.errors import ErrorModel, convex_below, error_model
 from optimizers.least_latency import least_latency
 from optimizers.problem import RoundProblem
-from wflsim.contracts import Exchange, FloatArray, IntArray, Tiered, Turn
+from wflsim.contracts import Exchange, FloatArray, IntArray, Tiered
+from wflsim.errors import UserError
 from wflsim.network.launch import listening
-from wflsim.scenario.schema import Radio, System
-from wflsim.simulation.air import Air, Sensed, as_planned
+from wflsim.scenario.schema import Radio, System, World
+from wflsim.simulation.air import Air, Sensed
 from wflsim.simulation.downlink import multicast_s, unicast_s
-from wflsim.simulation.grid import on_grid
 from wflsim.world.fleet import Devices
 
 # Plans until every device's link carries what was planned for it; what is late after the last is late.
-_PLANNINGS = 12
+PLANNINGS = 12
 _SPARE = 0.02  # of a gap, more with every planning
-_SAME = 1e-9
+SAME = 1e-9
 _WORST_GAP = 1e20
 _SOONEST_S = 1e-9
 
@@ -42,6 +39,8 @@ class Posed:
         rounds: Number of rounds that each update may take, shape (K,).
         dense_s: Least round time with nothing pruned and no mask sent.
         sparsest_s: Least round time with all pruned that may be.
+        budget_j: What each device may spend on the round, infinite for no limit, shape (K,).
+        clock_hz: Clock rate at which each computes, shape (K,).
     """
 
     exchange: Exchange
@@ -54,6 +53,23 @@ class Posed:
     rounds: IntArray
     dense_s: float
     sparsest_s: float
+    budget_j: FloatArray
+    clock_hz: FloatArray
+
+    def only(self, rows: IntArray) -> "Posed":
+        """Return the problem of some of the participants, whose deadline stays what it was for all."""
+        return replace(
+            self,
+            exchange=self.exchange.only(rows),
+            problem=self.problem.picked(rows),
+            uplink=self.uplink.only(rows),
+            receive_s=self.receive_s[rows],
+            planned_s=self.planned_s[rows],
+            due_s=self.due_s[rows],
+            rounds=self.rounds[rows],
+            budget_j=self.budget_j[rows],
+            clock_hz=self.clock_hz[rows],
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +80,13 @@ class Window:
         band_hz: Bandwidth that is free.
         rounds: Number of rounds that each update may take, shape (K,).
         now_ns: When they begin.
+        overdrawn_j: What each has spent beyond its mean allowance so far, shape (K,); None for nothing.
     """
 
     band_hz: float
     rounds: IntArray
     now_ns: int = 0
+    overdrawn_j: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -77,13 +95,18 @@ class Site:
 
     Attributes:
         devices: The fleet.
-        radio: The spectrum and the base station.
+        world: What surrounds the system.
         system: How its rounds are run.
     """
 
     devices: Devices
-    radio: Radio
+    world: World
     system: System
+
+    @property
+    def radio(self) -> Radio:
+        """The spectrum and the base station."""
+        return self.world.radio
 
     def paged_s(self, who: IntArray, now_ns: int) -> FloatArray:
         """Return how long each device takes to listen; who shares a broadcast waits for the others, shape (K,)."""
@@ -117,55 +140,12 @@ class Site:
         before_s = self.receive_s(exchange, sensed) + self._expected_s(exchange, now_ns)
         return policy.windows(before_s + computing_s + upload_s)
 
-    def agree(
-        self,
-        exchange: Exchange,
-        sensed: Sensed,
-        window: Window,
-        stream: Callable[[], np.random.Generator],
-    ) -> tuple[Posed, Allocation]:
-        """Return the problem that those who begin pose, and the answer as the uplink can grant it, in blocks if it has such.
-
-        Args:
-            exchange: What is agreed.
-            sensed: The links.
-            window: When and on which band.
-            stream: From nothing to the allocator's stream, the same at every call.
-        """
-        posed, allocation = answer(
-            self.pose(exchange, sensed, window), self.system.allocator, stream
-        )
-        block_hz = self.system.procedures.uplink.block_hz
-        if block_hz:
-            allocation = on_grid(posed.problem, allocation, block_hz)
-        return posed, allocation
-
-    def invited(self, ready: IntArray, busy: int, band_hz: float, turn: Turn) -> IntArray:
-        """Return which of the devices that could begin are asked to, by their places in ``ready``.
-
-        Not more are at work at once than `invited` says, nor more asked than there are blocks to grant. They are drawn, each by
-        a number of its own in every round, so that everybody has a turn.
-
-        Args:
-            ready: Devices that can be reached and are idle.
-            busy: Number of devices at work.
-            band_hz: Bandwidth that is free.
-            turn: When it is.
-        """
-        most = self.system.invited
-        room = len(ready) if most is None else max(most - busy, 0)
-        room = min(room, self._blocks(band_hz))
-        if room >= len(ready):
-            return np.arange(len(ready))
-        luck = turn.streams.stream("invitation", turn.round_).random(len(self.devices.cpu_hz))
-        return np.sort(np.argsort(luck[ready], kind="stable")[:room])
-
     def sharers(self, participants: int) -> int:
         """Return how many devices share the band when as many are at work as may be."""
         most = participants if self.system.invited is None else self.system.invited
-        return min(participants, most, self._blocks(self.radio.bandwidth_hz))
+        return min(participants, most, self.blocks(self.radio.bandwidth_hz))
 
-    def _blocks(self, band_hz: float) -> int:
+    def blocks(self, band_hz: float) -> int:
         """Return how many devices can have a part of a band at once."""
         block_hz = self.system.procedures.uplink.block_hz
         return int(band_hz / block_hz * (1 + 1e-12)) if block_hz else sys.maxsize
@@ -201,6 +181,8 @@ class Site:
             rounds=window.rounds,
             dense_s=dense_s,
             sparsest_s=sparsest_s,
+            budget_j=np.full(len(exchange.participants), np.inf),
+            clock_hz=self.devices.cpu_hz[exchange.participants],
         )
 
     def _free(
@@ -227,8 +209,21 @@ class Site:
             keep_min=exchange.keep_min,
             keep_max=exchange.keep_max,
             efficiency_max=uplink.efficiency_max,
+            error=self._error(exchange),
         )
         return problem, uplink, receive_s
+
+    def _error(self, exchange: Exchange) -> ErrorModel:
+        """Return what pruning is taken to cost the learning."""
+        model, curve = self.system.error_model, exchange.curve
+        if model != "lorenz":
+            return error_model(model)
+        if curve is None:
+            raise UserError(
+                "error_model: lorenz needs an algorithm whose devices measure what pruning takes away, and this one's do "
+                "not; write algorithm: {kind: japp, curve_points: 15}, or another error_model"
+            )
+        return convex_below(curve.pruning, curve.error)
 
     def _dense_computing_s(self, exchange: Exchange) -> FloatArray:
         """Return how long the operations of each participant take when all is kept that may be, shape (K,)."""
@@ -245,58 +240,20 @@ class Site:
         return self.paged_s(who, now_ns) + access_s + others_s + procedures.uplink.expected_s
 
 
-def answer(
-    posed: Posed, allocator: Allocator, stream: Callable[[], np.random.Generator]
-) -> tuple[Posed, Allocation]:
-    """Return the allocator's answer and the problem that it answers.
-
-    A link behind a fixed gap is planned once. Others are planned again, with the gaps that they needed where the last
-    plan had put them, until plan and links agree; of all plans that is taken under which the fewest devices are late,
-    and of these the best.
-
-    Args:
-        posed: The problem.
-        allocator: What answers it.
-        stream: From nothing to the allocator's stream, the same at every call.
-    """
-    gap, plans = posed.uplink.gain / posed.problem.gain, []
-    for planning in range(_PLANNINGS):
-        allocation = allocator.allocate(posed.problem, stream())
-        needed = posed.uplink.gap(allocation.bandwidth_hz, allocation.power_w)
-        plans.append((_merit(posed, allocation), posed, allocation))
-        if np.allclose(needed, gap, rtol=_SAME, atol=0.0):
-            break
-        gap = _next_gap(gap, needed, planning)
-        posed = replace(posed, problem=posed.problem.changed(gain=posed.uplink.gain / gap))
-    _, posed, allocation = min(plans, key=itemgetter(0))
-    return posed, allocation
-
-
-def _merit(posed: Posed, allocation: Allocation) -> tuple[float, float]:
-    """Return how many devices are late on what their links carry, and then what there is to lose: weight, or time."""
-    problem = posed.problem
-    rate_bps = posed.uplink.rate_bps(allocation.bandwidth_hz, allocation.power_w)
-    finish_s = finishes_s(problem, allocation.keep, rate_bps)
-    if np.isinf(problem.deadline_s).all():
-        return 0.0, float(np.max(finish_s))
-    late = np.count_nonzero(finish_s > problem.deadline_s * (1.0 + _SAME))
-    return float(late), float(np.sum(problem.weight * (1.0 - allocation.keep)))
-
-
 def _least_s(problem: RoundProblem, uplink: Air, keep: FloatArray) -> tuple[float, FloatArray]:
     """Return the least round time at given kept shares on what the links carry, and the gains of the plan that takes it."""
     gap, best_s, gain = uplink.gain / problem.gain, np.inf, problem.gain
-    for planning in range(_PLANNINGS):
+    for planning in range(PLANNINGS):
         planned_s, bandwidth_hz = least_latency(problem, keep)
         needed = uplink.gap(bandwidth_hz, problem.power_max_w)
-        agreed = np.allclose(needed, gap, rtol=_SAME, atol=0.0)
+        agreed = np.allclose(needed, gap, rtol=SAME, atol=0.0)
         finish_s = finishes_s(problem, keep, uplink.rate_bps(bandwidth_hz, problem.power_max_w))
         found_s = planned_s if agreed else float(np.max(finish_s))
         if found_s < best_s:
             best_s, gain = found_s, problem.gain
         if agreed:
             break
-        gap = _next_gap(gap, needed, planning)
+        gap = next_gap(gap, needed, planning)
         problem = problem.changed(gain=uplink.gain / gap)
     return best_s, gain
 
@@ -307,7 +264,7 @@ def _upload_s(bits: FloatArray, rate_bps: FloatArray) -> FloatArray:
         return np.where(bits == 0.0, 0.0, bits / rate_bps)
 
 
-def _next_gap(gap: FloatArray, needed: FloatArray, planning: int) -> FloatArray:
+def next_gap(gap: FloatArray, needed: FloatArray, planning: int) -> FloatArray:
     """Return the gaps to plan with next, shape (K,): those needed at first, then half the way, with a little to spare."""
     enough = np.minimum(needed, _WORST_GAP)
     return enough if planning == 0 else np.sqrt(gap * enough) * (1.0 + _SPARE * planning)
@@ -317,10 +274,3 @@ def finishes_s(problem: RoundProblem, keep: FloatArray, rate_bps: FloatArray) ->
     """Return when each upload ends at some rates, as far as that can be planned, shape (K,)."""
     upload_s = _upload_s(problem.bits(keep), rate_bps)
     return np.asarray(problem.fixed_s + problem.slope_s * keep + upload_s)
-
-
-def rates_of(posed: Posed, allocation: Allocation) -> FloatArray:
-    """Return the uplink rates of an answer, shape (K,)."""
-    band_hz, power_w = allocation.bandwidth_hz, allocation.power_w
-    planned = posed.problem.rate_bps(band_hz, power_w)
-    return as_planned(planned, posed.uplink.rate_bps(band_hz, power_w))

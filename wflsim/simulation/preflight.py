@@ -1,13 +1,16 @@
 """What can be refused before anything is played: settings that no round can make sense of; no torch, no SimPy."""
 
 from collections.abc import Iterator, Mapping
-from math import inf
+from math import inf, isfinite, isinf
 
+import numpy as np
+
+from optimizers.lyapunov import Weighing
 from wflsim.contracts import Patient, Tiered
 from wflsim.errors import UserError
 from wflsim.learning.algorithms.workload import Workload
 from wflsim.scenario.schema import System, World
-from wflsim.world.deadlines import Fixed
+from wflsim.world.deadlines import Fixed, NoDeadline
 
 
 def refuse(world: World, systems: Mapping[str, System]) -> None:
@@ -36,6 +39,7 @@ def _contradictions(world: World, system: System) -> Iterator[tuple[bool, str]]:
         and not isinstance(system.policy, Tiered),
         f"procedures.margin_s: {margin_s:g} s leave nothing of a round of {min(deadline_s, limit_s):g} s; take a smaller margin",
     )
+    yield from _budgets(system, min(deadline_s, limit_s))
     trains = system.learning.trains
     yield (
         trains and system.policy.late.goes_on and not isinstance(system.algorithm, Patient),
@@ -44,4 +48,22 @@ def _contradictions(world: World, system: System) -> Iterator[tuple[bool, str]]:
     yield (
         trains and isinstance(system.algorithm, Workload),
         "algorithm: a workload trains nothing; write learning: none, or a surrogate",
+    )
+
+
+def _budgets(system: System, limit_s: float) -> Iterator[tuple[bool, str]]:
+    """Yield what is wrong with energy budgets, and how to say it."""
+    one = np.ones(1)
+    unlimited = isinstance(system.deadline, NoDeadline) and isinf(limit_s)
+    yield (
+        unlimited and bool(np.isfinite(system.energy.round_j(one)).any()),
+        "energy: a budget needs a deadline, since without one the slowest upload is always the cheapest; write a deadline",
+    )
+    weighs, means = isinstance(system.allocator, Weighing), isfinite(system.energy.mean_j)
+    yield (
+        means and not weighs,
+        (
+            f"energy: {type(system.allocator).__name__} does not weigh what is overdrawn in the long run; write "
+            "allocator: lyapunov, or another budget"
+        ),
     )

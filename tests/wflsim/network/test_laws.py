@@ -184,12 +184,7 @@ def test_a_device_more_or_with_other_parameters_changes_no_draw_of_the_others():
     rng = np.random.default_rng(8)
     plan = replace(random_plan(rng, np.arange(12)), together=False)
     alone = replace(REAL, access=WhenIdle(inactivity_s=10.0))  # contention is between devices
-    less = {f: getattr(plan, f)[:11] for f in ("device", "cell", "receive_s", "compute_s", "bits")}
-    less |= {
-        f: getattr(plan, f)[:11] for f in ("rate_bps", "errors", "keep", "bandwidth_hz", "held")
-    }
-    less |= {f: getattr(plan, f)[:11] for f in ("compute_w", "transmit_w", "deadline_s", "rounds")}
-    less |= {f: getattr(plan, f)[:11] for f in ("charge_j", "leaves_s", "gain")}
+    less = plan.only(np.arange(11))
     changed = replace(
         plan,
         bits=np.where(np.arange(12) == 4, 7 * plan.bits, plan.bits),
@@ -199,7 +194,7 @@ def test_a_device_more_or_with_other_parameters_changes_no_draw_of_the_others():
     )
     whole, phases = together(plan, alone)
     for other, kept in (
-        (replace(plan, **less), np.arange(11)),
+        (less, np.arange(11)),
         (changed, np.delete(np.arange(12), 4)),
     ):
         found, found_ns = together(other, alone)
@@ -207,7 +202,7 @@ def test_a_device_more_or_with_other_parameters_changes_no_draw_of_the_others():
         assert (found.attempts[kept] == whole.attempts[kept]).all()
     # Where they contend, what a device draws is still its own: its preambles and its waits.
     crowd, _ = together(plan)
-    fewer, _ = together(replace(plan, **less))
+    fewer, _ = together(less)
     assert (crowd.preamble[:11] == fewer.preamble).all()
     assert (crowd.wait_s[:11] == fewer.wait_s).all()
 

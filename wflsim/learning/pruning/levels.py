@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from wflsim.contracts import Exchange, FloatArray, IntArray, Load, Rungs
+from wflsim.contracts import Curve, Exchange, FloatArray, IntArray, Load, Rungs
 from wflsim.contracts.exchange import RUNG_SLACK
 from wflsim.learning.anatomy import Anatomy, Space
 from wflsim.learning.pruning.counting import free_spaces, thinned, unit_bits, weights_of
@@ -109,6 +109,25 @@ def unit_exchange(
         units=0,
         rungs=Rungs(table.share, table.bits.astype(float), np.tile(macs, (devices, 1))),
     )
+
+
+def reported_curve(reported: FloatArray | None, points: int, devices: int) -> Curve:
+    """Return what pruning takes away as devices have reported it; φ = ρ of those that have not.
+
+    Args:
+        reported: Errors at the inner points, shape (K, points); None where nobody has reported any.
+        points: Number of inner points.
+        devices: Number K of devices.
+    """
+    inner = curve_ratios(points)
+    error = np.tile(inner, (devices, 1)) if reported is None else reported
+    ends = np.zeros((devices, 1)), np.ones((devices, 1))
+    return Curve(np.concatenate([[0.0], inner, [1.0]]), np.hstack([ends[0], error, ends[1]]))
+
+
+def curve_ratios(points: int) -> FloatArray:
+    """Return the pruning ratios at which a curve is measured, without its ends, shape (points,)."""
+    return np.linspace(0.0, 1.0, points + 2)[1:-1]
 
 
 def majorant(share: FloatArray, cost: FloatArray) -> tuple[float, float]:
