@@ -7,7 +7,7 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, distributions
 from inspect import getdoc
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import channel_models.catalog
 import optimizers.catalog
@@ -33,6 +33,7 @@ from wflsim.contracts import (
     Background,
     Backhaul,
     Battery,
+    Claim,
     Compute,
     Data,
     Deadline,
@@ -76,6 +77,16 @@ KINDS: Mapping[str, Mapping[str, str]] = {
     "battery": {
         "mains": "wflsim.world.batteries:Mains",
         "battery": "wflsim.world.batteries:Rechargeable",
+    },
+    "claim": {
+        "accuracy_gap": "wflsim.claims.accuracy:AccuracyGap",
+        "accuracy_at_time": "wflsim.claims.accuracy:AccuracyAtTime",
+        "time_to_accuracy": "wflsim.claims.ratios:TimeToAccuracy",
+        "time_ratio": "wflsim.claims.ratios:TimeRatio",
+        "sum_ratio": "wflsim.claims.ratios:SumRatio",
+        "column_gap": "wflsim.claims.columns:ColumnGap",
+        "kept_within": "wflsim.claims.columns:KeptWithin",
+        "not_comparable": "wflsim.claims.silent:NotComparable",
     },
     "compute": {
         "kappa": "wflsim.world.compute:Kappa",
@@ -199,6 +210,7 @@ FAMILY_OF: Mapping[type, str] = {
     Backhaul: "backhaul",
     Battery: "battery",
     BlockErrors: "block_errors",
+    Claim: "claim",
     Compute: "compute",
     Correlation: "correlation",
     Data: "data",
@@ -301,6 +313,11 @@ def component(family: str, kind: str) -> type:
 def family_of(hint: Any) -> str | None:
     """Return the family that a field's type stands for, if it is one of our protocols."""
     return FAMILY_OF.get(hint) if isinstance(hint, type) else None
+
+
+def items_of(hint: Any) -> str | None:
+    """Return the family that the items of a field belong to, if it is a tuple of components."""
+    return family_of(get_args(hint)[0]) if get_origin(hint) is tuple else None
 
 
 def kind_of(family: str, value: object) -> str:

@@ -54,9 +54,10 @@ def command(run: Path, variants: tuple[str, ...], column: str, form: str) -> Non
 
 def _accuracies(run: Path, variants: tuple[str, ...], column: str) -> dict[str, tuple[Any, Any]]:
     """Return variant → rounds' worth of updates so far, and accuracy after them, of those that were asked for."""
+    from wflsim.records.folder import RunFolder
     from wflsim.scenario.remedies import did_you_mean
 
-    table = _table(run)
+    table = RunFolder(run).read("rounds")
     known = [name for name in table if name.startswith(PREFIX)]
     if column not in known:
         raise UserError(
@@ -70,23 +71,6 @@ def _accuracies(run: Path, variants: tuple[str, ...], column: str) -> dict[str, 
     return {
         name: (table["progress"][here].cumsum(), table[column][here]) for name, here in rows.items()
     }
-
-
-def _table(run: Path) -> dict[str, Any]:
-    """Return the columns of a run's table of rounds."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path = run / "rounds.parquet"
-    if not path.is_file():
-        raise UserError(
-            f"{run}: holds no rounds.parquet; name a folder that `wflsim run` has written"
-        )
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise UserError(f"{path}: cannot be read: {error}; play the run again") from error
-    return {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
 
 
 def _fitted(name: str, rounds: Any, accuracy: Any) -> "Fit":

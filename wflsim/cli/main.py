@@ -16,6 +16,10 @@ COMMANDS = {
         "wflsim.cli.check",
         "Say what a scenario means and whether it can work, before it is played.",
     ),
+    "reproduce": (
+        "wflsim.cli.reproduce",
+        "Play what a paper claims for several seeds, and judge every claim.",
+    ),
     "partition": ("wflsim.cli.partition", "Show which data lie on which device."),
     "fit": (
         "wflsim.cli.fit",

@@ -1,5 +1,6 @@
 """The arguments that several commands share."""
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -16,12 +17,33 @@ def _root(ctx: click.Context, param: click.Parameter, folder: str | None) -> Non
         set_root(folder)
 
 
+def _workers(ctx: click.Context, param: click.Parameter, count: int | None) -> None:
+    """Say to this process and its children how many train at the same time."""
+    if count is not None:
+        os.environ["WFLSIM_WORKERS"] = str(count)
+
+
 data_option = click.option(
     "--data",
     metavar="DIR",
     callback=_root,
     expose_value=False,
     help="Data root, where data sets lie; else WFLSIM_DATA, else a cache.",
+)
+
+set_option = click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY.PATH=VALUE",
+    help="Override a value, read as YAML; repeatable.",
+)
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    callback=_workers,
+    expose_value=False,
+    help="Chunks of devices that are trained at the same time; all cores by default. It changes no result.",
 )
 
 
@@ -31,11 +53,4 @@ def scenario_options(command: Command) -> Command:
     command = click.option("--seed", type=click.IntRange(min=0), help="Seed of every random draw.")(
         command
     )
-    command = click.option(
-        "--set",
-        "assignments",
-        multiple=True,
-        metavar="KEY.PATH=VALUE",
-        help="Override a value, read as YAML; repeatable.",
-    )(command)
-    return click.argument("scenario")(command)
+    return click.argument("scenario")(set_option(command))

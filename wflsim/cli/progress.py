@@ -11,12 +11,15 @@ from wflsim.scenario.loading import Loaded
 
 
 @contextmanager
-def progress(loaded: Loaded, played: int = 0) -> Iterator[Callable[[str, int, Report], None]]:
+def progress(
+    loaded: Loaded, played: int = 0, label: str = ""
+) -> Iterator[Callable[[str, int, Report], None]]:
     """Yield a function that takes every round's report; the line goes to standard error.
 
     Args:
         loaded: The scenario.
         played: Rounds that were played before, of all variants.
+        label: What stands before the variant's name.
     """
     total = sum(system.rounds for system in loaded.scenario.systems.values())
     columns = (
@@ -35,6 +38,6 @@ def progress(loaded: Loaded, played: int = 0) -> Iterator[Callable[[str, int, Re
         def watch(variant: str, rounds: int, report: Report) -> None:
             accuracy = f"  accuracy {report.scores.mean:.3f}" if report.scores else ""
             said = f"round {report.round_ + 1}/{rounds}  simulated {report.end_s:.2f} s{accuracy}  left"
-            bar.update(line, advance=1, description=variant, said=said)
+            bar.update(line, advance=1, description=f"{label}{variant}", said=said)
 
         yield watch

@@ -1,20 +1,12 @@
 """`wflsim run`: play a scenario, write a run folder, say what came out."""
 
 import json
-import os
-from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
 import click
 
-from wflsim.cli.options import scenario_options
-
-
-def _workers(ctx: click.Context, param: click.Parameter, count: int | None) -> None:
-    """Say to this process and its children how many train at the same time."""
-    if count is not None:
-        os.environ["WFLSIM_WORKERS"] = str(count)
+from wflsim.cli.options import scenario_options, workers_option
 
 
 @click.command("run")
@@ -46,13 +38,7 @@ def _workers(ctx: click.Context, param: click.Parameter, count: int | None) -> N
     type=click.Choice(["cpu", "cuda", "auto"]),
     help="Where tensors are computed; short for --set device=...",
 )
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    callback=_workers,
-    expose_value=False,
-    help="Chunks of devices that are trained at the same time; all cores by default. It changes no result.",
-)
+@workers_option
 @click.option("--quiet", is_flag=True, help="No progress line and no table.")
 def command(
     scenario: str,
@@ -75,6 +61,7 @@ def command(
     """
     if resume and fresh:
         raise click.UsageError("--resume and --fresh contradict each other; write one of them")
+    from wflsim.cli.playing import play
     from wflsim.scenario.loading import load
     from wflsim.simulation.preflight import refuse
     from wflsim.simulation.setting import settle
@@ -89,24 +76,8 @@ def command(
     wish: Wish = "resume" if resume else "fresh" if fresh else "either"
     with opened(out, loaded.scenario.world.name, same(loaded), wish) as folder:
         run = Run(loaded, setting, folder, partial(_draw, trace), every=every)
-        _play(run, quiet)
+        play(run, quiet, f"play the same with --out {folder.path} to go on")
     _tell(run, form, quiet)
-
-
-def _play(run: Any, quiet: bool) -> None:
-    """Play a run, from where it is if it was cut short."""
-    if run.resume() and not quiet:
-        at = run.resumed[-1]
-        click.echo(f"resumed after round {at['round']} of {at['variant']}", err=True)
-    try:
-        with nullcontext(lambda *_: None) if quiet else _progress(run) as watch:
-            run.play(watch)
-    except KeyboardInterrupt:
-        path = run.folder.path
-        remedy = f"; play the same with --out {path} to go on" if run.every else ""
-        raise click.ClickException(
-            f"interrupted; what was played so far is in {path}{remedy}"
-        ) from None
 
 
 def _tell(run: Any, form: str, quiet: bool) -> None:
@@ -123,12 +94,6 @@ def _tell(run: Any, form: str, quiet: bool) -> None:
             click.echo(f"{what}: {path}")
     if all(variant.reason for variant in run.variants.values()):
         raise click.ClickException("every variant ended early; the manifest says why")
-
-
-def _progress(run: Any) -> Any:
-    from wflsim.cli.progress import progress
-
-    return progress(run.loaded, sum(variant.rounds for variant in run.variants.values()))
 
 
 def _draw(trace: bool, run: Any) -> dict[str, str]:

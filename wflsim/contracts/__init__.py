@@ -1,5 +1,6 @@
 """What rooms promise each other: the exchange of a round, and the protocols that components fill."""
 
+from wflsim.contracts.claims import Claim, Evidence, Judgement, Named, Verdict
 from wflsim.contracts.exchange import (
     BoolArray,
     Curve,
@@ -70,6 +71,7 @@ __all__ = [
     "Blueprint",
     "BoolArray",
     "Charge",
+    "Claim",
     "Cohort",
     "Compute",
     "Curve",
@@ -79,10 +81,12 @@ __all__ = [
     "Electronics",
     "EnergyBudget",
     "Engine",
+    "Evidence",
     "Exchange",
     "FloatArray",
     "Grant",
     "IntArray",
+    "Judgement",
     "Late",
     "Lateness",
     "Learning",
@@ -90,6 +94,7 @@ __all__ = [
     "Masked",
     "Message",
     "Model",
+    "Named",
     "Paging",
     "Partition",
     "Patient",
@@ -110,4 +115,5 @@ __all__ = [
     "Turn",
     "Updates",
     "Uplink",
+    "Verdict",
 ]

@@ -1,7 +1,7 @@
 """The run folder: every file is written aside and then moved, so that none is ever half there."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from math import isfinite
@@ -79,6 +79,23 @@ class RunFolder:
             [pa.array(columns[f.name], f.type) for f in fields], schema=pa.schema(fields)
         )
         return self.write(f"{name}.parquet", lambda path: pq.write_table(data, path))
+
+    def read(self, name: str, columns: Sequence[str] | None = None, variant: str = "") -> Columns:
+        """Return a table, or some of its columns, or the rows of one variant."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = self.path / f"{name}.parquet"
+        if not path.is_file():
+            raise UserError(
+                f"{self.path}: holds no {path.name}; name a folder that `wflsim run` has written"
+            )
+        rows = [("variant", "==", variant)] if variant else None
+        try:
+            found = pq.read_table(path, columns=columns and list(columns), filters=rows)
+        except (OSError, pa.ArrowException) as error:
+            raise UserError(f"{path}: cannot be read: {error}; play the run again") from error
+        return {name: found[name].to_numpy(zero_copy_only=False) for name in found.column_names}
 
 
 def unwritable(path: Path, error: Exception) -> UserError:

@@ -44,20 +44,24 @@ def opened(
             yield folder
 
 
+def over(path: Path, same: Mapping[str, Any]) -> bool:
+    """Return whether a folder holds this very run and it is over; another one that is over is refused."""
+    folder = RunFolder(path)
+    told = folder.told()
+    if told.get("status") in (None, INTERRUPTED):
+        return False
+    _compare(folder, same, "which is over")
+    return True
+
+
 def _examine(folder: RunFolder, same: Mapping[str, Any], wish: Wish) -> None:
     """Raise unless the run in a folder may be played on, or has left nothing that could be lost."""
-    told, where, there = folder.told(), f"--out {folder.path}", exists(folder.path)
-    if told.get("status") != INTERRUPTED:
+    where, there = f"--out {folder.path}", exists(folder.path)
+    if folder.told().get("status") != INTERRUPTED:
         raise UserError(
             f"{where}: holds a run that is over; name another folder, or remove it first"
         )
-    found = list(_differences({key: told.get(key) for key in same}, finite(same)))
-    if found:
-        more = f" and {len(found) - _TOLD} more" if len(found) > _TOLD else ""
-        raise UserError(
-            f"{where}: holds another run, cut short: {'; '.join(found[:_TOLD])}{more}; name another folder, "
-            "or play with what it was played with"
-        )
+    _compare(folder, same, "cut short")
     if there and wish == "fresh":
         raise UserError(
             f"{where}: holds a checkpoint, from which the run is resumed without --fresh; "
@@ -69,6 +73,18 @@ def _examine(folder: RunFolder, same: Mapping[str, Any], wish: Wish) -> None:
         raise UserError(
             f"{where}: exists and is not an empty folder: it holds a run that was cut short and left no checkpoint; "
             "name another, or remove it first"
+        )
+
+
+def _compare(folder: RunFolder, same: Mapping[str, Any], state: str) -> None:
+    """Raise with what differs unless a folder holds the same run."""
+    told = folder.told()
+    found = list(_differences({key: told.get(key) for key in same}, finite(same)))
+    if found:
+        more = f" and {len(found) - _TOLD} more" if len(found) > _TOLD else ""
+        raise UserError(
+            f"--out {folder.path}: holds another run, {state}: {'; '.join(found[:_TOLD])}{more}; name another folder, "
+            "or play with what it was played with"
         )
 
 

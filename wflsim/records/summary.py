@@ -64,9 +64,9 @@ def finals(rounds: Mapping[str, Columns]) -> dict[str, Final]:
     }
 
 
-def time_to(rounds: Columns, accuracy: float) -> float:
-    """Return the simulated time at which the mean personal accuracy first reached a value; not a number if never."""
-    reached = np.flatnonzero(rounds["accuracy_personal"] >= accuracy)
+def time_to(rounds: Columns, accuracy: float, measure: str = "accuracy_personal") -> float:
+    """Return the simulated time at which an accuracy, the mean personal one, first reached a value; not a number if never."""
+    reached = np.flatnonzero(rounds[measure] >= accuracy)
     return float(rounds["end_s"][reached[0]]) if len(reached) else nan
 
 

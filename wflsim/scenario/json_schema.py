@@ -5,7 +5,16 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from wflsim.catalog import FAMILY_OF, Field, component, family_of, fields_of, kinds, summary
+from wflsim.catalog import (
+    FAMILY_OF,
+    Field,
+    component,
+    family_of,
+    fields_of,
+    items_of,
+    kinds,
+    summary,
+)
 from wflsim.scenario.describe import plain
 from wflsim.scenario.quantities import constrained, unit_of
 from wflsim.scenario.schema import NAME, System, World
@@ -62,6 +71,8 @@ def _property(found: Field) -> dict[str, Any]:
     if family:
         usual = found.default is not MISSING  # then the kind may be left out
         body: dict[str, Any] = {"$ref": f"#/$defs/{family}_part" if usual else f"#/$defs/{family}"}
+    elif items_of(found.hint):
+        body = {"type": "array", "items": {"$ref": f"#/$defs/{items_of(found.hint)}"}}
     elif isinstance(found.hint, type) and is_dataclass(found.hint):
         body = _object(found.hint)
     else:

@@ -93,10 +93,7 @@ class _Parts:
 def shipped() -> dict[str, Path]:
     """Return the scenarios that come with the package: name → file."""
     root = Path(str(resources.files("scenarios")))
-    return {
-        path.relative_to(root).with_suffix("").as_posix(): path
-        for path in sorted(root.rglob("*.yaml"))
-    }
+    return {path.stem: path for path in sorted(root.rglob("*.yaml"))}
 
 
 def find(name: str) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from wflsim.catalog import family_of
+from wflsim.catalog import family_of, items_of
 from wflsim.scenario.quantities import accepts, constrained, example, unit_of
 
 PREFIXES = {"": 0, "k": 3, "m": -3, "u": -6, "µ": -6, "n": -9, "M": 6, "G": 9}
@@ -57,7 +57,10 @@ def for_key(key: str, value: Any, known: dict[str, Any], label: str) -> tuple[st
         else value
     )
     number = meant and not (
-        family_of(known[meant]) or is_dataclass(known[meant]) or known[meant] is dict
+        family_of(known[meant])
+        or items_of(known[meant])
+        or is_dataclass(known[meant])
+        or known[meant] is dict
     )
     written = as_meant(known[meant], meant, said) if number and isinstance(said, str) else ""
     if written:

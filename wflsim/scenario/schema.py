@@ -34,6 +34,7 @@ from wflsim.contracts import (
     Slowness,
     Uplink,
 )
+from wflsim.scenario.paper import Paper
 
 NAME = r"[^\W_][\w .-]{0,79}"
 NAME_SAYS = (
@@ -211,6 +212,7 @@ class World:
             changes what is learnt.
         evaluate_every: Number of rounds between two evaluations; the last round is always evaluated.
         evaluate_devices: Devices whose own models are evaluated, drawn once from the seed; null for all of them.
+        paper: What a paper says of it, which `reproduce` judges and a run ignores.
     """
 
     name: Name
@@ -225,6 +227,7 @@ class World:
     precision: Literal["float32", "bfloat16"] = "float32"
     evaluate_every: Count = 1
     evaluate_devices: Count | None = None
+    paper: Paper = field(default_factory=Paper)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from wflsim.catalog import Field, component, family_of, fields_of, kinds
+from wflsim.catalog import Field, component, family_of, fields_of, items_of, kinds
 from wflsim.errors import Mistake
 from wflsim.scenario.document import UNREADABLE, Tree
 from wflsim.scenario.quantities import accepts, unit_of
@@ -42,9 +42,9 @@ class Structure:
 
     def value(self, hint: Any, tree: Tree, name: str = "") -> Any:
         """Return the value of a tree under a type, or FAILED."""
-        family = family_of(hint)
-        if family:
-            return self.component(family, tree)
+        family, items = family_of(hint), items_of(hint)
+        if family or items:
+            return self.component(family, tree) if family else self._components(items or "", tree)
         if isinstance(hint, type) and is_dataclass(hint):
             return self.section(hint, tree)
         try:
@@ -76,6 +76,14 @@ class Structure:
         return self.section(
             component(family, kind.value), Tree(rest, tree.source, tree.line, tree.path), kind.value
         )
+
+    def _components(self, family: str, tree: Tree) -> Any:
+        """Return the components that a list describes, or FAILED."""
+        if not isinstance(tree.value, list):
+            what = f"expected a list of {family}s, got {shown(tree)}"
+            return self._wrong(tree, what, "write `- kind: ...`, an item a line")
+        found = tuple(self.component(family, child) for child in tree.value)
+        return FAILED if any(part is FAILED for part in found) else found
 
     def section(
         self, cls: type, tree: Tree, label: str = "", extra: Mapping[str, Any] | None = None
@@ -147,6 +155,9 @@ def describe(found: Field) -> str:
     family = family_of(found.hint)
     if family:
         return "one of " + ", ".join(kinds(family))
+    items = items_of(found.hint)
+    if items:
+        return "a list, each one of " + ", ".join(kinds(items))
     if isinstance(found.hint, type) and is_dataclass(found.hint):
         return "keys " + ", ".join(inner.name for inner in fields_of(found.hint))
     return accepts(found.hint, unit_of(found.name))

@@ -16,7 +16,7 @@ from wflsim.records.folder import HALTED, INTERRUPTED, SUCCEEDED, RunFolder
 from wflsim.records.recorder import Columns, Recorder, join
 from wflsim.records.report import Report
 from wflsim.records.summary import Final, finals
-from wflsim.scenario.describe import resolved
+from wflsim.scenario.describe import PAPER, resolved
 from wflsim.scenario.loading import Loaded
 from wflsim.simulation.keeping import Keeper
 from wflsim.simulation.loop import HaltError, Scene, Stage, stage
@@ -261,7 +261,8 @@ class Run:
 
 
 def same(loaded: Loaded) -> dict[str, Any]:
-    """Return what must be equal for two runs to be the same: versions, and the resolved scenario."""
+    """Return what must be equal for two runs to be the same: versions, and the resolved scenario but for what a paper says of it."""
     versions = {"wflsim": __version__, "python": python_version()}
     versions |= {library: version(library) for library in LIBRARIES}
-    return {"versions": versions, "resolved": resolved(loaded)}
+    played = {key: value for key, value in resolved(loaded).items() if key != PAPER}
+    return {"versions": versions, "resolved": played}

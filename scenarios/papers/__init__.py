@@ -1,0 +1,1 @@
+"""What papers claim, as scenarios; `wflsim reproduce NAME` plays and judges one."""

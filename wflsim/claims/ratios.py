@@ -1,0 +1,165 @@
+"""Claims about ratios of one variant to another: of seconds, joules, bits."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isnan, nan
+
+import numpy as np
+
+from channel_models.units import Positive
+from wflsim.claims.accuracy import final
+from wflsim.claims.paired import spread, unknown
+from wflsim.contracts import Evidence, Judgement, Named
+from wflsim.records.summary import time_to
+
+
+@dataclass(frozen=True)
+class TimeToAccuracy:
+    """A variant needs at most a share of another's simulated time to come close to that one's final accuracy.
+
+    The target of a seed is the other's last accuracy less a margin. A seed in which it is never reached is a miss.
+
+    Attributes:
+        claim: The statement, in our words.
+        paper: What the paper says, with its evidence tag.
+        of: Variant that it speaks of.
+        beside: Variant that it is compared with, which sets the target.
+        margin: By how much the target is below the final accuracy, as a share.
+        most: Largest mean ratio of the times.
+        measure: Accuracy in the table of rounds.
+        stated: The paper's ratio; null where it states none.
+    """
+
+    claim: str
+    paper: str
+    of: str
+    beside: str
+    margin: float = 0.01
+    most: Positive = 1.0
+    measure: str = "accuracy_personal"
+    stated: float | None = None
+
+    @property
+    def needs(self) -> tuple[Named, ...]:
+        """Both variants, and the accuracy."""
+        return (*_both(self.of, self.beside), Named("measure", "rounds", self.measure))
+
+    def judge(self, evidence: Evidence) -> Judgement:
+        """Return what the times say."""
+        of, beside = evidence.table(self.of), evidence.table(self.beside)
+        targets = [final(rounds, self.measure) - self.margin for rounds in beside]
+        silent = unknown(targets, f"{self.beside} was not evaluated")
+        if silent:
+            return silent
+        times = [
+            [
+                time_to(rounds, target, self.measure)
+                for rounds, target in zip(tables, targets, strict=True)
+            ]
+            for tables in (of, beside)
+        ]
+        ratios = np.divide(times[0], times[1])
+        never = [
+            seed
+            for seed, ratio in zip(evidence.seeds, ratios.tolist(), strict=True)
+            if isnan(ratio)
+        ]
+        reached = ratios[~np.isnan(ratios)].tolist()
+        if not never:
+            return at_most(reached, self.most)
+        reason = f"never reached in {_seeds(never)}"
+        if not reached:
+            return Judgement("missed", reason, nan, "never reached")
+        judged = at_most(reached, self.most)
+        ours = f"never reached in {len(never)} of {len(ratios)} seeds, else {judged.ours}"
+        return Judgement("missed", f"{reason}; else {judged.reason}", judged.value, ours)
+
+
+@dataclass(frozen=True)
+class TimeRatio:
+    """A variant takes at most a share of the simulated time that another takes in all.
+
+    Attributes:
+        claim: The statement, in our words.
+        paper: What the paper says, with its evidence tag.
+        of: Variant that it speaks of.
+        beside: Variant that it is compared with.
+        most: Largest mean ratio.
+        stated: The paper's ratio; null where it states none.
+    """
+
+    claim: str
+    paper: str
+    of: str
+    beside: str
+    most: Positive = 1.0
+    stated: float | None = None
+
+    @property
+    def needs(self) -> tuple[Named, ...]:
+        """Both variants."""
+        return _both(self.of, self.beside)
+
+    def judge(self, evidence: Evidence) -> Judgement:
+        """Return what the lengths of all exchanges say."""
+        return _of_sums(evidence, self.of, self.beside, "length_s", self.most)
+
+
+@dataclass(frozen=True)
+class SumRatio:
+    """A variant's sum over all rounds of a quantity is at most a share of another's.
+
+    Attributes:
+        claim: The statement, in our words.
+        paper: What the paper says, with its evidence tag.
+        of: Variant that it speaks of.
+        beside: Variant that it is compared with.
+        column: Column of the table of rounds, such as up_bits or energy_j.
+        most: Largest mean ratio.
+        stated: The paper's ratio; null where it states none.
+    """
+
+    claim: str
+    paper: str
+    of: str
+    beside: str
+    column: str
+    most: Positive = 1.0
+    stated: float | None = None
+
+    @property
+    def needs(self) -> tuple[Named, ...]:
+        """Both variants, and the column."""
+        return (*_both(self.of, self.beside), Named("column", "rounds", self.column))
+
+    def judge(self, evidence: Evidence) -> Judgement:
+        """Return what the sums say."""
+        return _of_sums(evidence, self.of, self.beside, self.column, self.most)
+
+
+def _both(of: str, beside: str) -> tuple[Named, ...]:
+    return Named("of", "variants", of), Named("beside", "variants", beside)
+
+
+def _of_sums(evidence: Evidence, of: str, beside: str, column: str, most: float) -> Judgement:
+    """Return the verdict on the ratio of two sums over all rounds that know the column."""
+    sums = [
+        [float(np.nansum(rounds[column])) for rounds in evidence.table(variant)]
+        for variant in (of, beside)
+    ]
+    ratios = [mine / other if other else nan for mine, other in zip(*sums, strict=True)]
+    return unknown(ratios, f"{beside} has no {column} to compare with") or at_most(ratios, most)
+
+
+def at_most(ratios: Sequence[float], most: float) -> Judgement:
+    """Return the verdict on one ratio a seed, whose mean has an upper bound."""
+    mean = float(np.mean(ratios))
+    met = mean <= most
+    reason = f"mean ratio {mean:.3f}, {'at most' if met else 'above'} the bar of {most:g}"
+    held = sum(ratio <= most for ratio in ratios)
+    reason += f"; so it is in {held} of {len(ratios)} seeds" if len(ratios) > 1 else ""
+    return Judgement("met" if met else "missed", reason, mean, f"{mean:.3f} ({spread(ratios)})")
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
