@@ -55,6 +55,7 @@ def test_the_wheel_has_everything_and_works_away_from_the_source(tmp_path):
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {
         "scenarios/quickstart.yaml",
+        "scenarios/papers/liu2024_fmnist.yaml",
         "wflsim/figures/paper.mplstyle",
         "wflsim/py.typed",
         "channel_models/py.typed",

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from channel_models.units import Count
-from wflsim.claims.paired import Interval, interval, unknown
+from wflsim.claims.paired import ROUNDING, Interval, interval, unknown
 from wflsim.contracts import Evidence, Judgement, Named
 
 Columns = Mapping[str, npt.NDArray[Any]]
@@ -101,9 +101,7 @@ class AccuracyAtTime:
 
     def judge(self, evidence: Evidence) -> Judgement:
         """Return what the last evaluations until then say."""
-        times_s = [
-            self.share * float(rounds["length_s"].sum()) for rounds in evidence.table(self.clock)
-        ]
+        times_s = [self.share * _end_s(rounds) for rounds in evidence.table(self.clock)]
         of, beside = (
             [
                 final(until(rounds, time_s), self.measure)
@@ -122,6 +120,10 @@ def final(rounds: Columns, measure: str, last: int = 1) -> float:
     return float(known[-last:].mean()) if len(known) else nan
 
 
+def _end_s(rounds: Columns) -> float:
+    return float(rounds["end_s"].max(initial=0.0))
+
+
 def until(rounds: Columns, time_s: float) -> Columns:
     """Return the rows of the rounds that ended by a time."""
     rows = rounds["end_s"] <= time_s
@@ -138,7 +140,7 @@ def in_points(gaps: Sequence[float], least: float, sure: bool = False) -> Judgem
     """
     found = interval(gaps)
     points = Interval(100 * found.mean, 100 * found.low, 100 * found.high)
-    above = found.mean >= least
+    above = found.mean >= least - 1e-3 * ROUNDING
     met = above and (found.low > 0.0 or not sure)
     words = "at least" if above else "below"
     reason = f"mean {points.mean:+.2f} points, {words} the bar of {100 * least:+g}; "

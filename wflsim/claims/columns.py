@@ -60,11 +60,10 @@ class ColumnGap:
         sign = -1.0 if self.below else 1.0
         sure = found.high < 0.0 if self.below else found.low > 0.0
         size = abs(float(beside.mean()))
-        relative = found.mean / size if size else (inf if found.mean else 0.0) * np.sign(found.mean)
-        large = sign * relative >= self.share
+        large = sign * found.mean >= self.share * size
         reason = f"claimed {'lower' if self.below else 'higher'}; {found.beside(0.0)}"
         if self.share:
-            reason += f"; {abs(relative):.1%} of {self.beside}'s, {'at least' if large else 'less than'} {self.share:.1%}"
+            reason += f"; {'at least' if large else 'less than'} {self.share:.1%} of {self.beside}'s {size:.4g}"
         ours = f"{found.mean:+.4g} ({found.told()})"
         return Judgement("met" if sure and large else "missed", reason, found.mean, ours)
 
@@ -88,6 +87,11 @@ class KeptWithin:
     column: str | tuple[str, ...]
     limit: str
     stated: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse to judge nothing."""
+        if not self.column:
+            raise ValueError("column must not be empty; name at least one")
 
     @property
     def needs(self) -> tuple[Named, ...]:

@@ -1,7 +1,7 @@
 """Every claim of a paper with what became of it, as plain rows, as JSON, and as a Markdown page."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from math import isnan
 from typing import Any
 
@@ -61,7 +61,7 @@ class Account:
         evidence: What was recorded.
         rounds: Rounds of each variant.
         quick: Whether it is the quick form.
-        early: Which variants ended early, and why.
+        early: Variant → in which seeds it ended early, and why; no claim can be held against it.
     """
 
     name: str
@@ -69,25 +69,33 @@ class Account:
     evidence: Evidence
     rounds: Mapping[str, int]
     quick: bool
-    early: tuple[str, ...] = ()
+    early: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def span(self) -> str:
         """The number of rounds in words."""
-        counts = sorted(set(self.rounds.values()))
-        return " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
+        least, most = min(self.rounds.values()), max(self.rounds.values())
+        counts = f"{least} to {most}" if least < most else f"{most}"
+        return f"{counts} round{'s' if most > 1 else ''}"
 
     @property
     def findings(self) -> list[Finding]:
         """Every claim with its verdict; a quick form says so first."""
-        seeds = len(self.evidence.seeds)
-        first = f"quick form ({seeds} seeds, {self.span} rounds): " if self.quick else ""
-        found = []
-        for claim in self.paper.claims:
-            judged = claim.judge(self.evidence)
-            said = Judgement(judged.verdict, first + judged.reason, judged.value, judged.ours)
-            found.append(Finding(claim, said))
-        return found
+        count = len(self.evidence.seeds)
+        seeds = f"{count} seed{'s' if count > 1 else ''}"
+        first = f"quick form ({seeds}, {self.span}): " if self.quick else ""
+        judged = [(claim, self._judged(claim)) for claim in self.paper.claims]
+        return [
+            Finding(claim, replace(found, reason=first + found.reason)) for claim, found in judged
+        ]
+
+    def _judged(self, claim: Claim) -> Judgement:
+        """Return the verdict on a claim; there is none where a variant that it names ended early."""
+        names = dict.fromkeys(need.name for need in claim.needs if need.room == "variants")
+        early = [f"{name} ended early: {self.early[name]}" for name in names if name in self.early]
+        if early:
+            return Judgement("not comparable", "; ".join(early))
+        return claim.judge(self.evidence)
 
 
 def as_json(name: str, findings: Sequence[Finding]) -> dict[str, Any]:
@@ -133,6 +141,6 @@ def heading(account: Account) -> list[str]:
         f"source: {paper.source or UNKNOWN}",
         f"paper_verified: {str(paper.verified).lower()}",
         f"compares: {paper.compares or UNKNOWN}",
-        f"played: {form}seeds {', '.join(map(str, account.evidence.seeds))}; {account.span} rounds",
-        *(f"ended early: {told}" for told in account.early),
+        f"played: {form}seeds {', '.join(map(str, account.evidence.seeds))}; {account.span}",
+        *(f"{name} ended early: {told}" for name, told in account.early.items()),
     ]

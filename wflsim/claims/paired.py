@@ -10,6 +10,8 @@ from scipy.special import stdtrit
 from wflsim.contracts import Judgement
 
 SURE = 0.95
+ROUNDING = 1e-6
+"""By how much, relatively, a ratio may pass its bar: simulated time is in whole nanoseconds. Shares: a thousandth of it."""
 
 
 @dataclass(frozen=True)

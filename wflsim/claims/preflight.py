@@ -14,15 +14,19 @@ HELP = "title, source, compares and claims (docs/reproducing.md)"
 
 def refuse(loaded: Loaded) -> None:
     """Raise when a scenario has no claims, or claims that name what is not there."""
-    paper = loaded.scenario.world.paper
-    if not paper.claims:
+    if not loaded.scenario.world.paper.claims:
         raise UserError(
             f"{loaded.scenario.world.name}: says nothing that could be judged; give it a section `paper:` with {HELP}, "
             "or play it with `wflsim run`"
         )
-    trees = loaded.world.find("paper.claims").value
-    pairs = zip(paper.claims, trees, strict=True)
-    mistakes = [found for claim, tree in pairs for found in _mistakes(claim, tree, loaded)]
+    examine(loaded)
+
+
+def examine(loaded: Loaded) -> None:
+    """Raise when claims name what is not there."""
+    claims, tree = loaded.scenario.world.paper.claims, loaded.world.find("paper.claims")
+    pairs = zip(claims, tree.value if claims else (), strict=True)
+    mistakes = [found for claim, child in pairs for found in _mistakes(claim, child, loaded)]
     if mistakes:
         raise ScenarioError(mistakes)
 

@@ -6,9 +6,9 @@ from math import isnan, nan
 
 import numpy as np
 
-from channel_models.units import Positive
+from channel_models.units import FloatArray, Positive
 from wflsim.claims.accuracy import final
-from wflsim.claims.paired import spread, unknown
+from wflsim.claims.paired import ROUNDING, spread, unknown
 from wflsim.contracts import Evidence, Judgement, Named
 from wflsim.records.summary import time_to
 
@@ -142,21 +142,26 @@ def _both(of: str, beside: str) -> tuple[Named, ...]:
 
 
 def _of_sums(evidence: Evidence, of: str, beside: str, column: str, most: float) -> Judgement:
-    """Return the verdict on the ratio of two sums over all rounds that know the column."""
+    """Return the verdict on the ratio of two sums over all rounds in which the column is known."""
     sums = [
-        [float(np.nansum(rounds[column])) for rounds in evidence.table(variant)]
-        for variant in (of, beside)
+        [_sum(rounds[column]) for rounds in evidence.table(variant)] for variant in (of, beside)
     ]
     ratios = [mine / other if other else nan for mine, other in zip(*sums, strict=True)]
-    return unknown(ratios, f"{beside} has no {column} to compare with") or at_most(ratios, most)
+    return unknown(ratios, f"{column} is not known or zero") or at_most(ratios, most)
+
+
+def _sum(values: FloatArray) -> float:
+    """Return the sum of what is known; not a number if nothing is."""
+    known = values[~np.isnan(values)]
+    return float(known.sum()) if len(known) else nan
 
 
 def at_most(ratios: Sequence[float], most: float) -> Judgement:
     """Return the verdict on one ratio a seed, whose mean has an upper bound."""
-    mean = float(np.mean(ratios))
-    met = mean <= most
+    mean, bar = float(np.mean(ratios)), most * (1.0 + ROUNDING)
+    met = mean <= bar
     reason = f"mean ratio {mean:.3f}, {'at most' if met else 'above'} the bar of {most:g}"
-    held = sum(ratio <= most for ratio in ratios)
+    held = sum(ratio <= bar for ratio in ratios)
     reason += f"; so it is in {held} of {len(ratios)} seeds" if len(ratios) > 1 else ""
     return Judgement("met" if met else "missed", reason, mean, f"{mean:.3f} ({spread(ratios)})")
 

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -56,18 +56,17 @@ def rows(evidence: Evidence) -> Iterator[list[str]]:
                 yield [str(seed), variant, str(int(values[0])), *map(_number, values[1:])]
 
 
-def _told(rounds: Columns) -> Mapping[str, Any]:
+def _told(rounds: Columns) -> Columns:
     """Return a variant's chosen rounds: energy and bits until then, the length of the round so far."""
-    index = rounds["round"]
-    length_s = rounds["length_s"]
-    so_far = np.array(
-        [length_s[: i + 1][index[: i + 1] == index[i]].sum() for i in range(len(index))]
-    )
+    index, length_s = rounds["round"], rounds["length_s"]
     known = np.flatnonzero(~np.isnan(rounds["accuracy_personal"]))
     chosen = thinned(known if len(known) else np.arange(len(index)))
-    found = {name: rounds[name] for name in ("round", "end_s", *ASIS)}
-    found |= {name: np.cumsum(rounds[name]) for name in SUMS} | {"length_s": so_far}
-    return {name: values[chosen] for name, values in found.items()}
+    found = {name: rounds[name][chosen] for name in ("round", "end_s", *ASIS)}
+    found |= {name: np.cumsum(rounds[name])[chosen] for name in SUMS}
+    found["length_s"] = np.array(
+        [length_s[: row + 1][index[: row + 1] == index[row]].sum() for row in chosen]
+    )
+    return found
 
 
 def thinned(values: Any, most: int = MOST) -> Any:

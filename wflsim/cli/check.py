@@ -24,12 +24,14 @@ def command(scenario: str, assignments: tuple[str, ...], seed: int | None, form:
 
     Everything is computed at the mean channel, with the devices of the scenario's seed.
     """
+    from wflsim.claims.preflight import examine
     from wflsim.scenario.loading import load
     from wflsim.simulation.outlook import budget, outlook
     from wflsim.simulation.preflight import refuse
     from wflsim.simulation.setting import settle
 
     loaded = load(scenario, assignments, seed)
+    examine(loaded)
     refuse(loaded.scenario.world, loaded.scenario.systems)
     setting = settle(loaded.scenario.world, loaded.blaming)
     outlooks = {name: outlook(setting, system) for name, system in loaded.scenario.systems.items()}

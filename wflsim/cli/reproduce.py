@@ -100,13 +100,7 @@ def _account(
     evidence = Evidence({seed: tables(folder) for seed, folder in folders.items()})
     rounds = {name: system.rounds for name, system in systems.items()}
     told = {seed: folder.told()["variants"] for seed, folder in folders.items()}
-    early = tuple(
-        f"{name} of seed {seed} after {said['rounds']} rounds, {said['reason']}"
-        for seed, variants in told.items()
-        for name, said in variants.items()
-        if "reason" in said
-    )
-    account = Account(world.name, world.paper, evidence, rounds, quick, early)
+    account = Account(world.name, world.paper, evidence, rounds, quick, _early(told))
     kept = ("status", "reason", "rounds", "records_sha256")
     return account, {
         "name": world.name,
@@ -124,6 +118,17 @@ def _account(
         },
         "resolved": resolved(loaded),
     }
+
+
+def _early(told: dict[int, dict[str, Any]]) -> dict[str, str]:
+    """Return variant → in which seeds it ended early, and why."""
+    found: dict[str, str] = {}
+    for seed, variants in told.items():
+        for name, said in variants.items():
+            if "reason" in said:
+                before = f"{found[name]}; " if name in found else ""
+                found[name] = f"{before}seed {seed} after {said['rounds']} rounds, {said['reason']}"
+    return found
 
 
 def _write(
