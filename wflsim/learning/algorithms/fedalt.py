@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from channel_models.units import Count, Positive
 from wflsim.contracts import Exchange, FloatArray, IntArray, Late, Turn, Updates
-from wflsim.learning.anatomy import Anatomy, Split, step_macs
+from wflsim.learning.anatomy import Anatomy, Split
+from wflsim.learning.course import Course, Phase
 
 if TYPE_CHECKING:
     from wflsim.learning.cohort import Cohort, Params
@@ -40,14 +41,7 @@ class FedAlt:
         self, anatomy: Anatomy, samples: IntArray, turn: Turn, state: "SplitState | None"
     ) -> Exchange | None:
         """Return one dense exchange of the shared part."""
-        if turn.step:
-            return None
-        shared, own = anatomy.split(self.personal)
-        each = (
-            self.personal_steps * step_macs(anatomy, own)[0]
-            + self.shared_steps * step_macs(anatomy, shared)[0]
-        )
-        return shared.dense_exchange(samples, self.batch_size * each)
+        return self._course(anatomy).exchange(samples, turn)
 
     def init(self, task: "Task") -> "SplitState":
         """Return the initial weights, split in two."""
@@ -57,13 +51,7 @@ class FedAlt:
 
     def train(self, state: "SplitState", cohort: "Cohort", keep: FloatArray) -> Updates:
         """Return every device's shared part; its personal part stays with it."""
-        shared, own = cohort.task.anatomy.split(self.personal)
-        first, second = cohort.phases((self.personal_steps, self.shared_steps), self.batch_size)
-        params = cohort.train(state.of(cohort), own.tensors, first, self.personal_rate)
-        params = cohort.train(params, shared.tensors, second, self.shared_rate)
-        return cohort.updates(
-            cohort.rows(params, shared.tensors), {name: params[name] for name in own.tensors}
-        )
+        return self._course(cohort.task.anatomy).taught(state, cohort)
 
     def fuse(self, state: "SplitState", updates: Updates) -> "SplitState":
         """Return the mean shared part and the personal parts of those who took part."""
@@ -76,3 +64,12 @@ class FedAlt:
     def model_for(self, state: "SplitState", device: int | None) -> "Params":
         """Return a device's personalised model, or the shared part with the mean of the personal parts."""
         return state.model_for(device)
+
+    def _course(self, anatomy: Anatomy) -> Course:
+        """Return the personal phase, then the shared one."""
+        shared, own = anatomy.split(self.personal)
+        phases = (
+            Phase(own, self.personal_steps, self.personal_rate),
+            Phase(shared, self.shared_steps, self.shared_rate),
+        )
+        return Course(anatomy, shared, phases, self.batch_size)
