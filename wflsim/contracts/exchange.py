@@ -119,6 +119,11 @@ class Exchange:
     rungs: Rungs | None = None
     curve: Curve | None = None
 
+    @property
+    def silent(self) -> bool:
+        """Whether nothing travels, so that nobody is called and nobody asks for anything."""
+        return not (self.down_bits.at(1.0).any() or self.up_bits.at(1.0).any())
+
     def sent_bits(self, keep: FloatArray) -> FloatArray:
         """Return the size of each message at shares in whole units, a whole number of bits, shape (K,).
 

@@ -49,7 +49,7 @@ class Network:
         none, nobody = np.zeros(0), np.zeros(0, dtype=np.int64)
         columns: dict[str, Any] = {f.name: none for f in fields(Plan)}
         columns |= {"device": nobody, "cell": nobody, "rounds": nobody, "errors": None}
-        columns |= {"held": np.zeros(0, dtype=np.str_), "together": True}
+        columns |= {"held": np.zeros(0, dtype=np.str_), "together": True, "silent": False}
         return self.launch(Plan(**columns), 0, 0)
 
     def launch(self, plan: Plan, round_: int, now_ns: int) -> Flights:
@@ -87,7 +87,8 @@ class Network:
         ready = steps[-1]
         flights.occasion_ns[asks] = self.procedures.access.occasion_ns(ready.ns[asks])
         at_once = np.flatnonzero(~asks)
-        self.connect(flights, at_once, ready.only(at_once))
+        goes_on = self._stay if plan.silent else self.connect
+        goes_on(flights, at_once, ready.only(at_once))
         self.decide(flights, np.arange(many))
         return flights
 
@@ -95,10 +96,17 @@ class Network:
         """Return when devices are awake, have heard and have computed, and who then needs access."""
         offset = self.paging_offset[plan.device]
         awake = listening(self.procedures.paging, now_ns, offset, together=plan.together)
+        if plan.silent:
+            awake = replace(awake, after_s=np.zeros_like(awake.after_s))
         heard = awake.later(plan.receive_s)
         ready = heard.later(plan.compute_s)
         asks = self.procedures.access.needed(plan.compute_s) & np.isfinite(ready.after_s)
-        return (awake, heard, ready), asks
+        return (awake, heard, ready), asks & (not plan.silent)
+
+    def _stay(self, flights: Flights, rows: IntArray, ready: Instants) -> None:
+        """Fill in that some devices have nothing to send, and are done when they have computed."""
+        flights.ends_s[rows, ACCESS:] = ready.after_s[:, None]
+        flights.delivered[rows] = np.isfinite(ready.after_s)
 
     def connect(self, flights: Flights, rows: IntArray, admitted: Instants) -> None:
         """Fill in what follows from the instants at which some devices have a connection and something to send."""

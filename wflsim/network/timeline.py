@@ -51,6 +51,7 @@ class Plan:
         held: What holds the device in its allocation, for the records, shape (K,).
         budget_j: What each device may spend, infinite for no limit, for the records, shape (K,).
         together: Whether all receive one broadcast, for which they wait for each other.
+        silent: Whether nothing travels: they are not called, and ask for nothing.
     """
 
     device: IntArray
@@ -72,6 +73,7 @@ class Plan:
     held: npt.NDArray[np.str_]
     budget_j: FloatArray
     together: bool = True
+    silent: bool = False
 
     def only(self, rows: BoolArray | IntArray) -> "Plan":
         """Return the plan of some of the devices."""

@@ -41,10 +41,9 @@ class Ground:
     learner: Learner
     serving: IntArray
 
-    @property
-    def site(self) -> Site:
-        """Where the exchange is posed."""
-        return Site(self.setting.devices, self.setting.world, self.system)
+    def site(self, exchange: Exchange) -> Site:
+        """Return where an exchange is posed."""
+        return Site.of(self.setting.devices, self.setting.world, self.system, exchange)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,9 +130,9 @@ def agreed(
     ground: Ground, exchange: Exchange, sensed: Sensed, turn: Turn, before: Instant
 ) -> Agreement | None:
     """Return what those who begin agree on; None where nobody can."""
-    site, radio = ground.site, ground.setting.world.radio
+    site, radio = ground.site(exchange), ground.setting.world.radio
     free_hz = radio.bandwidth_hz - before.flights.held_hz(before.now_ns)
-    if free_hz < max(_ANY_BAND * radio.bandwidth_hz, ground.system.procedures.uplink.block_hz):
+    if free_hz < max(_ANY_BAND * radio.bandwidth_hz, site.system.procedures.uplink.block_hz):
         return None
     who, busy = exchange.participants, before.flights.plan.device
     ready = exchange.only(np.flatnonzero(before.life.ready()[who] & ~np.isin(who, busy)))
@@ -195,6 +194,7 @@ def plan_of(
         held=np.array(allocation.certificate.held),
         budget_j=posed.budget_j,
         together=ground.system.procedures.downlink == "multicast",
+        silent=exchange.silent,
     )
 
 

@@ -141,7 +141,7 @@ def outlook(setting: Setting, system: System) -> Outlook:
     exchange = system.algorithm.plan(holdings.anatomy, holdings.samples, turn, None)
     if exchange is None:
         raise UserError("the algorithm plans no exchange; plan at least one")
-    site = Site(setting.devices, setting.world, system)
+    site = Site.of(setting.devices, setting.world, system, exchange)
     sensed, band_hz = mean_links(setting, draws(setting)), setting.world.radio.bandwidth_hz
     sharers = site.sharers(len(exchange.participants))
     past = Past.none(len(setting.devices.cpu_hz))

@@ -11,7 +11,7 @@ from optimizers.problem import RoundProblem
 from wflsim.contracts import Exchange, FloatArray, IntArray, Tiered
 from wflsim.errors import UserError
 from wflsim.network.launch import listening
-from wflsim.scenario.schema import Radio, System, World
+from wflsim.scenario.schema import Procedures, Radio, System, World
 from wflsim.simulation.air import Air, Sensed
 from wflsim.simulation.downlink import multicast_s, unicast_s
 from wflsim.world.fleet import Devices
@@ -103,6 +103,13 @@ class Site:
     world: World
     system: System
 
+    @classmethod
+    def of(cls, devices: Devices, world: World, system: System, exchange: Exchange) -> "Site":
+        """Return where an exchange is posed; one in which nothing travels goes through no procedures."""
+        if exchange.silent:
+            system = replace(system, procedures=Procedures())
+        return cls(devices, world, system)
+
     @property
     def radio(self) -> Radio:
         """The spectrum and the base station."""
@@ -116,6 +123,8 @@ class Site:
 
     def receive_s(self, exchange: Exchange, sensed: Sensed) -> FloatArray:
         """Return how long each participant receives: pilots, and the server's message, shape (K,)."""
+        if exchange.silent:
+            return np.zeros(len(exchange.participants))
         down = unicast_s if self.system.procedures.downlink == "unicast" else multicast_s
         pilots_s = self.radio.estimation.pilots_s(len(exchange.participants))
         return pilots_s + down(exchange, sensed, self.radio)
