@@ -196,7 +196,14 @@ KINDS: Mapping[str, Mapping[str, str]] = {
     "algorithm": {
         "japp": "wflsim.learning.algorithms.japp:Japp",
         "fedalt": "wflsim.learning.algorithms.fedalt:FedAlt",
+        "fedsim": "wflsim.learning.algorithms.fedsim:FedSim",
+        "fedper": "wflsim.learning.algorithms.fedper:FedPer",
+        "fedrep": "wflsim.learning.algorithms.fedrep:FedRep",
+        "lg_fedavg": "wflsim.learning.algorithms.lg_fedavg:LgFedAvg",
+        "ditto": "wflsim.learning.algorithms.ditto:Ditto",
         "fedavg": "wflsim.learning.algorithms.fedavg:FedAvg",
+        "fedprox": "wflsim.learning.algorithms.fedprox:FedProx",
+        "local_only": "wflsim.learning.algorithms.local_only:LocalOnly",
         "workload": "wflsim.learning.algorithms.workload:Workload",
     },
 }

@@ -190,6 +190,33 @@ class Anatomy:
             )
         return found
 
+    def first(self, count: int, key: str) -> str:
+        """Return the names of the first layers with weights and of what follows each, as ``split`` takes them.
+
+        Args:
+            count: How many of them.
+            key: The field that says so, for a model that has fewer.
+        """
+        begins = [*self._begins(count, key), len(self.layers)]
+        return ", ".join(layer.name for layer in self.layers[: begins[count]])
+
+    def last(self, count: int, key: str) -> str:
+        """Return the names of the last layers with weights and of what follows each, as ``split`` takes them.
+
+        Arguments as of ``first``.
+        """
+        begin = self._begins(count, key)[-count]
+        return ", ".join(layer.name for layer in self.layers[begin:])
+
+    def _begins(self, count: int, key: str) -> list[int]:
+        """Return the places of the layers with weights, of which there are at least as many as asked for."""
+        found = [place for place, layer in enumerate(self.layers) if layer.weights]
+        if count > len(found):
+            raise UserError(
+                f"algorithm.{key}: the model has {len(found)} layers with weights, got {count}; take fewer"
+            )
+        return found
+
     def dense_exchange(self, samples: IntArray, macs: FloatArray | IntArray | float) -> Exchange:
         """Return the exchange in which every device receives and sends these layers as they are.
 

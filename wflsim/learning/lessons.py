@@ -106,6 +106,23 @@ class Objective:
     context: Params = field(default_factory=dict)
 
 
+def proximal(strength: float, towards: Params) -> Objective:
+    """Return cross-entropy and strength/2 ‖x − x₀‖² over all that is trained (arXiv 1812.06127 [V]).
+
+    Args:
+        strength: Weight of the penalty; without any it is cross-entropy alone.
+        towards: Where each device is drawn to, shapes (K, …).
+    """
+    if not strength:
+        return Objective()
+
+    def penalty(params: Params, context: Params) -> torch.Tensor:
+        away = [((each - context[name]) ** 2).sum() for name, each in params.items()]
+        return 0.5 * strength * torch.stack(away).sum()
+
+    return Objective(penalty=penalty, context=towards)
+
+
 @dataclass(frozen=True)
 class Lesson:
     """What K devices do.

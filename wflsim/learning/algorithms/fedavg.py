@@ -10,6 +10,7 @@ from wflsim.learning.anatomy import Anatomy, step_macs
 
 if TYPE_CHECKING:
     from wflsim.learning.cohort import Cohort, Params
+    from wflsim.learning.lessons import Objective
     from wflsim.learning.personal import SplitState
     from wflsim.learning.task import Task
 
@@ -51,16 +52,22 @@ class FedAvg:
 
     def train(self, state: "SplitState", cohort: "Cohort", keep: FloatArray) -> Updates:
         """Return every device's whole model."""
-        from wflsim.learning.lessons import Descent
+        params = self.trained(state.of(cohort), cohort)
+        return cohort.updates(cohort.rows(params, cohort.task.anatomy.tensors), {})
 
-        names = cohort.task.anatomy.tensors
+    def trained(
+        self, params: "Params", cohort: "Cohort", objective: "Objective | None" = None
+    ) -> "Params":
+        """Return what a round's steps make of whole models, shapes (K, …); without an objective by cross-entropy."""
+        from wflsim.learning.lessons import Descent, Objective
+
         if self.epochs is None:
             (batches,) = cohort.phases((self.steps,), self.batch_size)
         else:
             batches = cohort.epochs(self.epochs, self.batch_size)
         descent = Descent(self.learning_rate, self.momentum, self.decay)
-        params = cohort.train(state.of(cohort), names, batches, descent)
-        return cohort.updates(cohort.rows(params, names), {})
+        names = cohort.task.anatomy.tensors
+        return cohort.train(params, names, batches, descent, objective=objective or Objective())
 
     def fuse(self, state: "SplitState", updates: Updates) -> "SplitState":
         """Return the mean model."""
