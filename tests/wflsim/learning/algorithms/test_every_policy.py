@@ -20,7 +20,7 @@ from wflsim.simulation.loop import stage
 from wflsim.simulation.setting import settle
 
 TASK = small_task()
-ROUNDS, CUT = 3, 1
+ROUNDS, CUT = 3, 2
 SOME = {"period_s": 0.006}  # what a field without a default is given; 2 for all others
 ENGINES = {"loop": "loop", "batched": "{kind: batched, chunk: 2}", "native": "native"}
 WORLD = """\

@@ -58,10 +58,9 @@ EVERY_PART = ("output", "input", "none", "dense0, dense2", "*")
     "switches",
     [
         {"scoring_steps": 1, "masked_steps": 2},
-        {"scoring_steps": 3, "masked_steps": 0, "importance": "magnitude"},
-        {"scoring_steps": 2, "masked_steps": 1, "scope": "per_layer", "personal_rate": 0.1},
+        {"scoring_steps": 3, "masked_steps": 0, "scope": "per_layer", "personal_rate": 0.1},
     ],
-    ids=["weights", "scored", "layers"],
+    ids=["masked", "scored"],
 )
 def test_system_a_without_pruning_is_fedalt(personal, switches, how):
     japp = Japp(personal=personal, personal_steps=2, **switches)
