@@ -143,6 +143,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
     },
     "uplink": {
         "ideal": "wflsim.network.procedures.uplink:Whole",
+        "packet": "wflsim.network.procedures.uplink:Packet",
         "nr": "wflsim.network.procedures.uplink:Slots",
     },
     "data": {

@@ -183,16 +183,24 @@ class Outage:
 
     def error_probability(self, snr: FloatArray | float) -> FloatArray:
         """Return the share of messages that are lost at a mean ratio, any shape."""
-        return np.asarray(-np.expm1(-self._exponent(snr)))
+        return lost_share(snr, db_to_linear(self.waterfall_db))
 
     def efficiency(self, snr: FloatArray | float) -> FloatArray:
         """Return the bits/s/Hz of the messages that arrive, any shape."""
-        return np.asarray(np.exp(-self._exponent(snr)) * _shannon(snr))
+        return np.asarray(np.exp(-_over(db_to_linear(self.waterfall_db), snr)) * _shannon(snr))
 
-    def _exponent(self, snr: FloatArray | float) -> FloatArray:
-        """Return m/γ, which is infinite without signal."""
-        with np.errstate(divide="ignore", over="ignore"):
-            return np.asarray(db_to_linear(self.waterfall_db) / np.asarray(snr, dtype=np.float64))
+
+def lost_share(snr: FloatArray | float, waterfall: float) -> FloatArray:
+    """Return the share of messages that fading takes, 1 − exp(−m/γ), of the shape of the ratio; all without signal.
+
+    Args:
+        snr: Mean signal-to-noise ratio γ, linear, not negative, any shape.
+        waterfall: Ratio m below which a message is mostly lost, linear.
+
+    >>> lost_share(np.array([0.0, 10.0]), 1.08).round(4)
+    array([1.    , 0.1024])
+    """
+    return np.asarray(-np.expm1(-_over(waterfall, snr)))
 
 
 def rate_bps(
@@ -314,6 +322,14 @@ def planning_gap(link: Link) -> float:
     if not np.isfinite(gap).any():
         raise ValueError(f"link must carry something between 0 and 20 dB, got {link}")
     return max(1.0, float(np.median(gap[np.isfinite(gap)])))
+
+
+def _over(waterfall: float, snr: FloatArray | float) -> FloatArray:
+    """Return m/γ, infinite without signal, of the shape of the ratio."""
+    ratio = np.asarray(snr, dtype=np.float64)
+    with np.errstate(over="ignore"):
+        found = np.divide(waterfall, ratio, out=np.full(ratio.shape, np.inf), where=ratio > 0.0)
+    return np.asarray(found)
 
 
 def _shannon(snr: FloatArray | float) -> FloatArray:

@@ -150,6 +150,19 @@ class Uplink(Protocol):
         ...
 
 
+@runtime_checkable
+class Lossy(Protocol):
+    """An uplink on which messages are lost by the ratio of signal to noise, whatever blocks the link would repeat."""
+
+    def message_errors(self, snr: FloatArray) -> FloatArray:
+        """Return how likely each attempt at a message fails, shapes (K,) → (K, A).
+
+        Args:
+            snr: Ratio of signal to noise on the band that is sent over, linear, shape (K,); 0 without a grant.
+        """
+        ...
+
+
 class Backhaul(Protocol):
     """What carries a cell's message to the cloud."""
 

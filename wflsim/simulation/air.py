@@ -115,7 +115,11 @@ class Air:
         """Return how likely each attempt at a block fails, shape (K, A); None for links that repeat nothing."""
         if not isinstance(self.link, Repeating):
             return None
-        return self.link.attempt_errors(self._used(self._snr(bandwidth_hz, power_w))[1])
+        return self.link.attempt_errors(self.used_snr(bandwidth_hz, power_w))
+
+    def used_snr(self, bandwidth_hz: FloatArray, power_w: FloatArray) -> FloatArray:
+        """Return the one ratio of signal to noise on the band that is sent over, shape (K,); 0 without bandwidth."""
+        return self._used(self._snr(bandwidth_hz, power_w))[1]
 
     @property
     def efficiency_max(self) -> FloatArray:

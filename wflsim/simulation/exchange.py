@@ -6,14 +6,14 @@ import numpy as np
 
 from optimizers.certificate import Allocation
 from wflsim.clock import NANOSECONDS
-from wflsim.contracts import Exchange, FloatArray, IntArray, TrainsFirst, Turn
+from wflsim.contracts import Exchange, FloatArray, IntArray, Lossy, TrainsFirst, Turn, Uplink
 from wflsim.network.launch import Network
 from wflsim.network.round import play
 from wflsim.network.timeline import Flights, Plan
 from wflsim.records.report import Played
 from wflsim.scenario.schema import System
 from wflsim.simulation.agreeing import agree, rates_of
-from wflsim.simulation.air import Sensed
+from wflsim.simulation.air import Air, Sensed
 from wflsim.simulation.arrivals import Beginning, Learner
 from wflsim.simulation.inviting import Past, invited
 from wflsim.simulation.posing import Posed, Site, Window
@@ -181,7 +181,7 @@ def plan_of(
         compute_s=devices.compute.start_s + computing_s,
         bits=exchange.sent_bits(keep),
         rate_bps=rates_of(posed, allocation),
-        errors=posed.uplink.attempt_errors(band_hz, power_w),
+        errors=_errors(ground.system.procedures.uplink, posed.uplink, band_hz, power_w),
         keep=keep,
         bandwidth_hz=band_hz,
         compute_w=devices.compute.power_w(posed.clock_hz),
@@ -196,6 +196,15 @@ def plan_of(
         together=ground.system.procedures.downlink == "multicast",
         silent=exchange.silent,
     )
+
+
+def _errors(
+    uplink: Uplink, air: Air, bandwidth_hz: FloatArray, power_w: FloatArray
+) -> FloatArray | None:
+    """Return how likely each attempt fails, shape (K, A): at a message as the uplink says, or else at a link's blocks."""
+    if isinstance(uplink, Lossy):
+        return uplink.message_errors(air.used_snr(bandwidth_hz, power_w))
+    return air.attempt_errors(bandwidth_hz, power_w)
 
 
 def _trained(ground: Ground, began: Beginning, plan: Plan) -> tuple[Beginning, Plan]:

@@ -24,7 +24,7 @@ from wflsim.network.procedures.access import WhenIdle
 from wflsim.network.procedures.background import Poisson
 from wflsim.network.procedures.grant import Request
 from wflsim.network.procedures.paging import Cycle
-from wflsim.network.procedures.uplink import Slots
+from wflsim.network.procedures.uplink import Packet, Slots
 from wflsim.network.round import play, stop
 from wflsim.network.testing import network, plan_of
 from wflsim.network.timeline import PHASES, QUEUE, WAIT, Outcome
@@ -38,6 +38,7 @@ REAL = Procedures(
     background=Poisson(load=0.4, packet_bits=2.0),
     uplink=Slots(pattern="DSUU"),
 )
+PACKETS = replace(REAL, uplink=Packet())
 POLICIES = {
     "all": WaitForAll(),
     "deadline": AtDeadline(),
@@ -72,9 +73,9 @@ def random_plan(rng, devices, rounds=1):
 
 
 @cache
-def rounds_of(policy, seed, rounds=12, devices=9):
+def rounds_of(policy, seed, rounds=12, devices=9, procedures=REAL):
     """Return the time lines of several rounds, the last of them of what was under way at the end."""
-    rules = network(REAL, Handset(), seed=seed)
+    rules = network(procedures, Handset(), seed=seed)
     rng, now_ns, flights, found = np.random.default_rng(seed), 0, rules.nobody(), []
     began = 0
     for round_ in range(rounds):
@@ -121,8 +122,10 @@ def test_updates_wait_behind_other_traffic_as_in_a_queue_with_equal_services():
 
 @pytest.mark.parametrize("name", POLICIES)
 @pytest.mark.parametrize("seed", range(4))
-def test_seconds_joules_and_bits_are_conserved(name, seed):
-    policy, (found, began) = POLICIES[name], rounds_of(POLICIES[name], seed)
+@pytest.mark.parametrize("procedures", [REAL, PACKETS], ids=["slots", "packets"])
+def test_seconds_joules_and_bits_are_conserved(name, seed, procedures):
+    policy = POLICIES[name]
+    found, began = rounds_of(policy, seed, procedures=procedures)
     seen = set()
     for timeline in found:
         settled, plan = timeline.settled, timeline.settled.plan
@@ -130,7 +133,7 @@ def test_seconds_joules_and_bits_are_conserved(name, seed):
         last_ns = np.where(gone, np.minimum(settled.final_ns, timeline.close_ns), timeline.end_ns)
         assert (timeline.phase_ns >= 0).all()
         assert (timeline.phase_ns.sum(axis=1) == last_ns - settled.start_ns).all()
-        power_w = network(REAL, Handset()).power_w(settled)
+        power_w = network(procedures, Handset()).power_w(settled)
         spent_j = power_w[:, :WAIT] * timeline.phase_ns[:, :WAIT] / NANOSECONDS
         total_j, empty = timeline.phase_j.sum(axis=1), timeline.outcome == Outcome.EMPTY
         assert timeline.phase_j[~empty, :WAIT] == pytest.approx(spent_j[~empty], rel=1e-12)

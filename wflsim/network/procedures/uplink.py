@@ -1,12 +1,13 @@
-"""Uplink: how a granted band carries a message, as one stream of bits or slot by slot with repeats."""
+"""Uplink: how a granted band carries a message, as a stream of bits, as one packet, or slot by slot with repeats."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated
 
 import numpy as np
 from scipy.special import bdtrik, betaincc
 
+from channel_models.rates.links import lost_share
 from channel_models.rates.retransmissions import expected_attempts, residual_error
 from channel_models.units import Count, NonNegative
 from wflsim.clock import LONGEST_NS, NANOSECONDS, NEVER, Instants
@@ -56,6 +57,63 @@ class Whole:
         return Sent(
             done, airtime_s, np.isfinite(done.after_s), some.astype(np.int64), some.astype(np.int64)
         )
+
+
+@dataclass(frozen=True)
+class Packet:
+    """The message is one packet, sent as the ideal uplink sends it, and lost once for all with probability 1 − exp(−ϑ/z).
+
+    z = p g/(N₀ b) is the ratio of signal to noise on the band that is sent over. What is lost has taken its seconds and
+    its joules; nobody sends it again, and the server does without it. On Shannon's link these are the errors that the
+    allocator ``ren2022`` weighs.
+
+    Attributes:
+        waterfall: Waterfall threshold ϑ, linear.
+
+    Reference:
+        Ren, Ni and Tian, arXiv 2205.14271, weigh pruning and packet errors [V]; this form and constant are those of a
+        public program for wireless federated learning, which names no unit [V], and their use here is ours [X].
+
+    >>> Packet().message_errors(np.array([0.0, 0.1, 10.0])).round(4).tolist()
+    [[1.0], [0.2055], [0.0023]]
+    """
+
+    waterfall: NonNegative = 0.023
+
+    @property
+    def share(self) -> float:
+        """All of the time."""
+        return 1.0
+
+    @property
+    def block_hz(self) -> float:
+        """Any width will do."""
+        return 0.0
+
+    @property
+    def expected_s(self) -> float:
+        """No time."""
+        return 0.0
+
+    def message_errors(self, snr: FloatArray) -> FloatArray:
+        """Return how likely each packet is lost, shape (K, 1)."""
+        return lost_share(snr, self.waterfall)[:, None]
+
+    def send(
+        self,
+        granted: Instants,
+        bits: FloatArray,
+        rate_bps: FloatArray,
+        errors: FloatArray | None,
+        *,
+        device: IntArray,
+        rng: np.random.Generator,
+    ) -> Sent:
+        """Return uploads of one block each, some of which are lost when they end."""
+        sent = Whole().send(granted, bits, rate_bps, errors, device=device, rng=rng)
+        luck = rng.random(int(device.max(initial=-1)) + 1)[device]
+        chance = np.zeros(len(bits)) if errors is None else errors[:, 0]
+        return replace(sent, delivered=sent.delivered & ((bits == 0.0) | (luck >= chance)))
 
 
 @dataclass(frozen=True)
