@@ -304,9 +304,9 @@ def test_an_interrupt_in_the_middle_keeps_the_rounds_before(
     """In a round, and between the records of a round and the mark that it was played."""
     real, calls = getattr(*where), []
 
-    def breaking(*arguments):
+    def breaking(*arguments, **named):
         calls.append(1)
-        found = real(*arguments)
+        found = real(*arguments, **named)
         if len(calls) % 4 == 0:
             raise KeyboardInterrupt
         return found

@@ -48,6 +48,7 @@ from wflsim.contracts.network import (
     Tally,
     Tiered,
     Uplink,
+    Weighing,
 )
 from wflsim.contracts.world import (
     Availability,
@@ -118,4 +119,5 @@ __all__ = [
     "Updates",
     "Uplink",
     "Verdict",
+    "Weighing",
 ]

@@ -230,6 +230,19 @@ class Tiered(Protocol):
 
 
 @runtime_checkable
+class Weighing(Protocol):
+    """A policy that says how much devices count beside each other that have different numbers of rounds."""
+
+    def tier_shares(self, tiers: IntArray) -> FloatArray | None:
+        """Return what part of the next model each tier makes up when it reports; None where only samples count.
+
+        Args:
+            tiers: Numbers of rounds that the updates at work may take, each once, rising, shape (J,).
+        """
+        ...
+
+
+@runtime_checkable
 class Relaying(Protocol):
     """A policy whose server lies behind the cells."""
 

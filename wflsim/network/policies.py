@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, field
 from math import inf
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 
 from channel_models.units import Count
+from optimizers.closed_forms.tt_prune import tier_weights
 from wflsim.contracts import Backhaul, FloatArray, IntArray, Lateness, Tally
 from wflsim.network.backhaul import Wired
 from wflsim.network.lateness import Aged, Dropped
@@ -133,19 +134,33 @@ class Tiers:
     A device's tier is the least that holds its dense update on an equal share of the band, ⌈t/ΔT⌉; the last tier holds
     all slower ones. An update that comes before the end of its periods waits for it.
 
+    Fast tiers report more often. ``weighting`` may counter that: then a tier's updates are averaged by their samples, and
+    tier m adds α_m times what it has learnt, where α adds up to one over all tiers at work; the part of tiers that do not
+    report in a round stays with the server's model. Tier m reports once in m periods. With ``reversed`` the first of J
+    tiers has the count of the last as its weight, the second that of the last but one, and so on, so that in the long run
+    the first makes up as much as the last.
+
     Attributes:
         period_s: Length ΔT of every round.
         tiers: Number of tiers.
         late: What becomes of updates that are not there at the end of their periods.
+        weighting: How much tiers count: by the samples of the updates that came (samples), by the reversed counts of their
+            reports (reversed), or all tiers alike (equal).
 
     Reference:
         Time-triggered federated learning clusters devices into tiers by fixed intervals, with synchronous and
-        asynchronous learning as limits [V]; the rule of assignment is our reconstruction [X].
+        asynchronous learning as limits (arXiv 2511.04653 [V]); that tiers are averaged and then combined by weights which
+        counter the bias towards fast ones [S]. The rule of assignment is our reconstruction [X], reversed counts are those
+        of tiered asynchronous learning [R], counted as if nobody ever missed a report [X].
+
+    >>> Tiers(0.1, weighting="reversed").tier_shares(np.array([1, 2, 3])).round(3).tolist()
+    [0.182, 0.273, 0.545]
     """
 
     period_s: Length
     tiers: Count = 4
     late: Lateness = field(default_factory=Dropped)
+    weighting: Literal["samples", "reversed", "equal"] = "samples"
 
     def closes(self, tally: Tally) -> bool:
         """Return whether the period is over."""
@@ -158,6 +173,12 @@ class Tiers:
     def windows(self, profile_s: FloatArray) -> IntArray:
         """Return each device's tier, shape (K,)."""
         return np.clip(np.ceil(profile_s / self.period_s), 1, self.tiers).astype(np.int64)
+
+    def tier_shares(self, tiers: IntArray) -> FloatArray | None:
+        """Return what part of the next model each tier makes up when it reports, shape (J,); they add up to one."""
+        if self.weighting == "samples":
+            return None
+        return tier_weights(1.0 / tiers if self.weighting == "reversed" else np.ones(len(tiers)))
 
 
 @dataclass(frozen=True)

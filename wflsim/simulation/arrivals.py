@@ -3,13 +3,23 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from math import isclose
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from wflsim.contracts import FloatArray, IntArray, Lateness, Learning, Scores, Turn, Updates
-from wflsim.network.timeline import Timeline
+from wflsim.contracts import (
+    FloatArray,
+    IntArray,
+    Learning,
+    Policy,
+    Scores,
+    Turn,
+    Updates,
+    Weighing,
+)
+from wflsim.network.timeline import Flights, Plan, Timeline
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +48,7 @@ class Arrivals:
         keep: Kept shares, shape (K,).
         bits: Bits that the network carried, shape (K,).
         weight: How much each counts for its age, shape (K,).
+        samples: Training samples that each counts for, its own where no policy weighs tiers, shape (K,).
     """
 
     began: Beginning
@@ -46,32 +57,77 @@ class Arrivals:
     keep: FloatArray
     bits: FloatArray
     weight: FloatArray
+    samples: FloatArray
 
 
 def arrivals(
-    timeline: Timeline, round_: int, began: Mapping[int, Beginning], late: Lateness
+    timeline: Timeline,
+    under_way: Flights,
+    round_: int,
+    began: Mapping[int, Beginning],
+    *,
+    policy: Policy,
+    samples: IntArray,
 ) -> list[Arrivals]:
-    """Return what the server takes in at the end of a round, the oldest first; devices in rising order."""
+    """Return what the server takes in at the end of an exchange, the oldest first; devices in rising order.
+
+    Args:
+        timeline: What happened in it.
+        under_way: Updates that go on beyond it.
+        round_: Its round.
+        began: Round → the moment at which updates of it began.
+        policy: What the server makes of old updates and of tiers.
+        samples: Number of training samples of each device, shape (N,).
+    """
     taken = timeline.settled.only(timeline.taken)
-    found = []
+    tiers = np.union1d(timeline.settled.plan.rounds, under_way.plan.rounds)
+    counted, found = _counted(taken.plan, tiers, policy, samples), []
     for first in np.unique(taken.round_).tolist():
-        group = taken.only(taken.round_ == first)
-        group = group.only(np.argsort(group.plan.device))
-        age = np.full(len(group), round_ - first)
-        plan = group.plan
+        (rows,) = np.nonzero(taken.round_ == first)
+        rows = rows[np.argsort(taken.plan.device[rows])]
+        plan, age = taken.plan.only(rows), np.full(len(rows), round_ - first)
         found.append(
             Arrivals(
-                began[first], first == round_, plan.device, plan.keep, plan.bits, late.weight(age)
+                began=began[first],
+                fresh=first == round_,
+                device=plan.device,
+                keep=plan.keep,
+                bits=plan.bits,
+                weight=policy.late.weight(age),
+                samples=counted[rows],
             )
         )
     return found
 
 
+def _counted(plan: Plan, tiers: IntArray, policy: Policy, samples: IntArray) -> FloatArray:
+    """Return the samples that each update which came counts for, shape (K,): its own n, unless tiers are weighed.
+
+    Then a tier counts for its part α of all samples S that came, shared among its own in proportion to theirs:
+    α_m S n / S_m.
+    """
+    own = samples[plan.device].astype(np.float64)
+    share = policy.tier_shares(tiers) if isinstance(policy, Weighing) else None
+    if share is None:
+        return own
+    tier = np.searchsorted(tiers, plan.rounds)
+    within = np.bincount(tier, weights=own, minlength=len(tiers))
+    return np.asarray(share[tier] * own * own.sum() / within[tier])
+
+
 def worth(arrivals: Sequence[Arrivals], samples: IntArray) -> float:
     """Return the mean weight of what came, by samples: 1 for a round of fresh updates, 0 where nothing came."""
-    weight = sum(float(group.weight @ samples[group.device]) for group in arrivals)
+    weight = sum(float(group.weight @ group.samples) for group in arrivals)
     whole = sum(int(samples[group.device].sum()) for group in arrivals)
     return weight / whole if whole else 0.0
+
+
+def whole(arrivals: Sequence[Arrivals], samples: IntArray) -> bool:
+    """Return whether nothing stays with the server's model for tiers that do not report."""
+    return isclose(
+        sum(float(group.samples.sum()) for group in arrivals),
+        sum(float(samples[group.device].sum()) for group in arrivals),
+    )
 
 
 class Learner(Protocol):

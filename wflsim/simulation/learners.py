@@ -26,7 +26,7 @@ from wflsim.learning.evaluation import drawn, evaluate, evaluate_masked
 from wflsim.learning.task import Task, chosen_device, make_task
 from wflsim.learning.weights import write_weights
 from wflsim.scenario.schema import System
-from wflsim.simulation.arrivals import Arrivals, Beginning
+from wflsim.simulation.arrivals import Arrivals, Beginning, whole
 from wflsim.simulation.setting import Setting
 
 
@@ -87,22 +87,25 @@ class Trainees:
     def learn(self, state: Any, arrivals: Sequence[Arrivals]) -> Any:
         """Return the state after those who arrived were trained; nobody else costs host time.
 
-        Updates that began together with this round are fused as the algorithm does; as soon as one is older, each counts
-        by its share of the samples and by its age, and what age takes away stays with the server's model.
+        Updates that began together with this round are fused as the algorithm does. As soon as one is older, or a tier
+        that does not report has its part in the model, each counts by the share of the samples that it counts for and by
+        its age: what it learnt since it began is added to the server's model, and what age takes away or belongs to
+        another tier stays there.
         """
         brought = [(group, self._brought(group)) for group in arrivals if len(group.device)]
-        if all(group.fresh for group, _ in brought):
+        samples = self.task.holdings.samples
+        if all(group.fresh for group, _ in brought) and whole(arrivals, samples):
             for _, updates in brought:
                 state = self.algorithm.fuse(state, updates)
             return state
         if not isinstance(self.algorithm, Patient):
             raise UserError(
-                f"policy.late: {type(self.algorithm).__name__} cannot fuse updates of older rounds; write late: dropped"
+                f"policy.late: {type(self.algorithm).__name__} cannot fuse updates of older rounds; write late: dropped, "
+                "and no tiers"
             )
-        samples = self.task.holdings.samples
         total = sum(int(samples[group.device].sum()) for group, _ in brought)
         late = [
-            Late(group.began.state, updates, group.weight * samples[group.device] / total)
+            Late(group.began.state, updates, group.weight * group.samples / total)
             for group, updates in brought
         ]
         return self.algorithm.fuse_late(state, late)

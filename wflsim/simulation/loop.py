@@ -170,9 +170,12 @@ class Stage:
             ground, exchange, sensed, Beginning(turn, scene.state), before
         )
         began = {**scene.began, turn.round_: beginning}
-        found = arrivals(game.timeline, turn.round_, began, self.system.policy.late)
+        policy, samples = self.system.policy, self.setting.holdings.samples
+        found = arrivals(
+            game.timeline, after.flights, turn.round_, began, policy=policy, samples=samples
+        )
         state = self.learner.learn(scene.state, found)
-        game = replace(game, progress=worth(found, self.setting.holdings.samples))
+        game = replace(game, progress=worth(found, samples))
         under_way = set(after.flights.round_.tolist())
         scene = replace(
             scene,
