@@ -196,6 +196,8 @@ KINDS: Mapping[str, Mapping[str, str]] = {
     },
     "algorithm": {
         "japp": "wflsim.learning.algorithms.japp:Japp",
+        "hierarchical_pruning": "wflsim.learning.algorithms.hierarchical_pruning:HierarchicalPruning",
+        "prunefl": "wflsim.learning.algorithms.prunefl:PruneFl",
         "fedalt": "wflsim.learning.algorithms.fedalt:FedAlt",
         "fedsim": "wflsim.learning.algorithms.fedsim:FedSim",
         "fedper": "wflsim.learning.algorithms.fedper:FedPer",

@@ -89,12 +89,13 @@ def reconfigure(
     fixed_s: float,
     candidate_share: float,
     density_cap: float = 1.0,
+    layer: npt.ArrayLike = 0,
 ) -> BoolArray:
     """Return the mask that learns most per second, Δ = Σ g²/(c + Σ t), shape (W,).
 
-    All dropped weights and the given share of the kept ones, those with the smallest magnitudes, are
-    candidates; the others stay. Candidates enter by falling g²/t while their ratio exceeds Δ so far,
-    which then rises [V]. For candidates layer by layer, call it layer by layer.
+    All dropped weights and the given share of each layer's kept ones, those with the smallest
+    magnitudes, are candidates; the others stay. Candidates of all layers enter by falling g²/t while
+    their ratio exceeds Δ so far, which then rises [V].
 
     Args:
         gradient_squares: Squared accumulated gradient g² of each weight, shape (W,).
@@ -104,6 +105,7 @@ def reconfigure(
         fixed_s: Time c of a round without weights, above 0.
         candidate_share: Share of the kept weights that may be dropped, from 0 to 1.
         density_cap: Largest share of weights to keep; those that stay are never dropped.
+        layer: Number of each weight's layer, shape (W,) or one number where all are of one layer.
 
     >>> now = np.array([True, True, False])
     >>> reconfigure([9, 0.1, 6], [3, 1, 0], now, 1.0, fixed_s=1.0, candidate_share=0.5).tolist()
@@ -113,7 +115,7 @@ def reconfigure(
         raise ValueError(f"fixed_s: {fixed_s} must be finite and above 0")
     gain = np.asarray(gradient_squares, dtype=np.float64)
     cost_s = np.broadcast_to(np.asarray(seconds_per_weight, dtype=np.float64), gain.shape)
-    mask = _staying(np.asarray(weight_magnitudes), np.asarray(kept, dtype=bool), candidate_share)
+    mask = _staying(weight_magnitudes, kept, candidate_share, layer)
     order = _by_merit(gain, cost_s, np.flatnonzero(~mask))
     room = max(int(density_cap * gain.size + _WHOLE) - int(mask.sum()), 0)
     mask[order[: min(_entering(gain, cost_s, fixed_s, mask, order), room)]] = True
@@ -127,14 +129,18 @@ def _by_merit(gain: FloatArray, cost_s: FloatArray, candidates: IndexArray) -> I
     return np.asarray(candidates[np.argsort(-merit, kind="stable")])
 
 
-def _staying(magnitude: FloatArray, kept: BoolArray, candidate_share: float) -> BoolArray:
+def _staying(
+    magnitudes: npt.ArrayLike, kept: npt.ArrayLike, candidate_share: float, layer: npt.ArrayLike
+) -> BoolArray:
     """Return the kept weights that are no candidates, shape (W,)."""
     if not 0.0 <= candidate_share <= 1.0:
         raise ValueError(f"candidate_share: {candidate_share} must be from 0 to 1")
-    held = np.flatnonzero(kept)
-    smallest = held[np.argsort(magnitude[held], kind="stable")]
-    stays = kept.copy()
-    stays[smallest[: int(candidate_share * held.size + _WHOLE)]] = False
+    magnitude, stays = np.asarray(magnitudes), np.array(kept, dtype=bool)
+    of = np.broadcast_to(np.asarray(layer), stays.shape)
+    for one in np.unique(of):
+        held = np.flatnonzero(stays & (of == one))
+        smallest = held[np.argsort(magnitude[held], kind="stable")]
+        stays[smallest[: int(candidate_share * held.size + _WHOLE)]] = False
     return stays
 
 

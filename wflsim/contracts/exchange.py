@@ -1,6 +1,6 @@
 """The exchange: what an algorithm and the network agree on, and when it happens."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,21 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 
+@dataclass(frozen=True, eq=False)
+class Prices:
+    """What work and air cost the participants of an exchange, each on an equal share of the band.
+
+    Attributes:
+        mac_s: Seconds of a multiply-accumulate operation, shape (K,).
+        bit_s: Seconds of a bit to the server, infinite where nothing is heard, shape (K,).
+        rest_s: Seconds that pass besides: pages, pilots, the server's message, procedures, shape (K,).
+    """
+
+    mac_s: FloatArray
+    bit_s: FloatArray
+    rest_s: FloatArray
+
+
 @dataclass(frozen=True)
 class Turn:
     """When something happens, and the random streams that belong to that moment.
@@ -21,11 +36,16 @@ class Turn:
         round_: The round, counted from 0.
         step: The exchange within the round, counted from 0.
         streams: The scenario's random streams.
+        cell: The cell that serves each device of the fleet in this round, shape (N,); None where that is not known, as in
+            ``wflsim check``.
+        prices: What the exchange of this turn costs by operation and bit, for algorithms that ask (``Priced``).
     """
 
     round_: int
     step: int
     streams: Streams
+    cell: IntArray | None = field(default=None, compare=False)
+    prices: Prices | None = field(default=None, compare=False)
 
     def draw(self, purpose: str, *indices: int) -> np.random.Generator:
         """Return the stream of a purpose at this moment, and of a device where one is given."""
@@ -104,6 +124,8 @@ class Exchange:
         rungs: The shares that can be had, where whole units of many layers come and go together; the loads above are
             then no less than what they cost. None where every whole number of units can be kept.
         curve: What pruning takes away, where the devices have measured it.
+        relayed_bits: What a cell hands on to a server behind it when all its devices are settled: so many bits, 0 where it
+            keeps what it gathered to itself for now; None for as much as the largest message that it gathered.
     """
 
     participants: IntArray
@@ -118,6 +140,7 @@ class Exchange:
     purpose: str = "train"
     rungs: Rungs | None = None
     curve: Curve | None = None
+    relayed_bits: float | None = None
 
     @property
     def silent(self) -> bool:

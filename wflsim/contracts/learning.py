@@ -320,3 +320,10 @@ class Masked(Protocol):
     def masked_model_for(self, state: State, device: int) -> "Mapping[str, torch.Tensor] | None":
         """Return the parameters of a device's own model without what it pruned last; None where nothing is remembered."""
         ...
+
+
+@runtime_checkable
+class Priced(Protocol):
+    """An algorithm whose server weighs what it asks for by what that costs: the turns of its updates have ``prices``."""
+
+    priced: bool

@@ -252,6 +252,6 @@ class Relaying(Protocol):
         Args:
             cell: The cell of each device, shape (K,).
             came_s: When the cell was done with the device, in seconds after the round's start, shape (K,).
-            bits: Size of each message that the cell took, 0 where none came, shape (K,).
+            bits: Size of what the cell has to hand on for each device, 0 where that is nothing, shape (K,).
         """
         ...

@@ -17,6 +17,7 @@ from wflsim.learning.task import Task
 
 Params = Mapping[str, torch.Tensor]
 CROSS_ENTROPY = Objective()
+_FAR = 2.0**16  # a step so large that next to it parameters are rounding errors
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,21 @@ class Cohort:
             frozenset(trainable), batches, rule, masks or {}, objective, self._streams, self.half
         )
         return self._taught(params, lesson, widths)
+
+    def slopes(
+        self, params: Params, names: Sequence[str], batch: Batches
+    ) -> dict[str, torch.Tensor]:
+        """Return the slopes of each device's loss at one batch, shapes (K, …), whichever way devices are trained.
+
+        A step of descent tells them, (x − x′)/η. A power of two for η costs no digit, and one so large hides x.
+
+        Args:
+            params: Stacked parameters, shapes (K, …).
+            names: Names of those whose slopes are asked for.
+            batch: Samples of one step.
+        """
+        moved = self.train(params, names, batch, _FAR)
+        return {name: (params[name] - moved[name]) / _FAR for name in names}
 
     def _taught(
         self, params: Params, lesson: Lesson, widths: Mapping[str, int] | None

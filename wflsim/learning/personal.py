@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -27,6 +28,14 @@ class Traces:
     told: Mapping[str, float] = field(default_factory=dict)
     curve: FloatArray | None = None
     masks: Shelf | None = None
+
+
+class Beginning(Protocol):
+    """A state that knows what its devices start with."""
+
+    def of(self, cohort: Cohort) -> dict[str, torch.Tensor]:
+        """Return what the devices of a cohort start with, shapes (K, …)."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -186,7 +186,8 @@ class Hierarchical:
     """Device, edge, cloud: every cell of the layout gathers its devices' updates and relays one message to the cloud.
 
     A cell relays when all its devices are settled, at the latest at the deadline, which is that of the cells. The message
-    is as large as the largest that it gathered. One aggregation at the edge for each in the cloud.
+    is as large as the largest that it gathered, after every exchange, unless the method says otherwise: it may keep
+    models at the edges for some exchanges, and then hand on a whole one.
 
     Attributes:
         backhaul: What carries a cell's message to the cloud.

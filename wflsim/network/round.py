@@ -14,7 +14,7 @@ import numpy as np
 import simpy
 
 from wflsim.clock import NANOSECONDS, NEVER, ceiled_ns, rounded_ns
-from wflsim.contracts import BoolArray, IntArray, Policy, Relaying, Tally
+from wflsim.contracts import BoolArray, FloatArray, IntArray, Policy, Relaying, Tally
 from wflsim.errors import UserError
 from wflsim.network.launch import Network
 from wflsim.network.timeline import Flights, Outcome, Timeline, account
@@ -122,6 +122,7 @@ def play(
     *,
     round_: int,
     limit_s: float = inf,
+    relayed_bits: float | None = None,
 ) -> tuple[Timeline, Flights]:
     """Return what happened in a round, and the updates that go on beyond it.
 
@@ -132,13 +133,16 @@ def play(
         policy: How the server ends the round.
         round_: The round's number.
         limit_s: Seconds after which its time is up; infinite for never.
+        relayed_bits: What every cell at work hands on to a server behind it, 0 for nothing; None for as much as the largest
+            message that it gathered.
     """
     flights = flights.own()
     limit_ns = int(ceiled_ns(now_ns, np.array(limit_s)))
     game = _Game(now_ns, flights, network, round_, limit_ns)
     close_ns = game.run(policy)
     goes_on = _going_on(flights, policy, round_, close_ns)
-    end_ns = _end_ns(flights, goes_on, (now_ns, close_ns), policy)
+    gathered = _gathered_bits(flights, goes_on, close_ns, relayed_bits)
+    end_ns = _end_ns(flights, gathered, (now_ns, close_ns), policy)
     end_ns += round(network.procedures.aggregation_s * NANOSECONDS)
     game.play_on(goes_on, end_ns)
     settled, log = flights.only(~goes_on), np.array(game.log, dtype=np.int64).reshape(-1, 3)
@@ -166,16 +170,24 @@ def _going_on(flights: Flights, policy: Policy, round_: int, close_ns: int) -> B
     return np.asarray(early | (~done & ~hopeless & (~due | policy.late.goes_on)))
 
 
+def _gathered_bits(
+    flights: Flights, goes_on: BoolArray, close_ns: int, relayed_bits: float | None
+) -> FloatArray:
+    """Return what a cell has to hand on for each of its devices, shape (F,): its message, or what is said."""
+    if relayed_bits is not None:
+        return np.full(len(flights), relayed_bits)
+    there = (flights.final_ns <= close_ns) & (flights.fate == Outcome.ON_TIME) & ~goes_on
+    return np.where(there, flights.plan.bits, 0.0)
+
+
 def _end_ns(
-    flights: Flights, goes_on: BoolArray, instants_ns: tuple[int, int], policy: Policy
+    flights: Flights, bits: FloatArray, instants_ns: tuple[int, int], policy: Policy
 ) -> int:
     """Return when the server has everything: at the close, or when the last cell has relayed what it gathered."""
     now_ns, close_ns = instants_ns
     if not isinstance(policy, Relaying):
         return close_ns
     came_s = (np.clip(flights.final_ns, now_ns, close_ns) - now_ns) / NANOSECONDS
-    there = (flights.final_ns <= close_ns) & (flights.fate == Outcome.ON_TIME) & ~goes_on
-    bits = np.where(there, flights.plan.bits, 0.0)
     relayed_s = policy.relayed_s(flights.plan.cell, came_s, bits)
     there_ns = int(rounded_ns(now_ns, np.array(relayed_s)))
     if there_ns == NEVER:

@@ -110,6 +110,7 @@ def played(
         ground.system.policy,
         round_=turn.round_,
         limit_s=ground.system.policy.limit_s(deadline_s),
+        relayed_bits=exchange.relayed_bits,
     )
     spent_j = timeline.phase_j.sum(axis=1)
     life = before.life.gathered(timeline.device, spent_j, timeline.end_ns)

@@ -12,7 +12,7 @@ from channel_models.channel import ChannelState, Links
 from optimizers import lyapunov
 from optimizers.selection.rules import Random
 from wflsim.clock import NANOSECONDS
-from wflsim.contracts import Exchange, FloatArray, Scores, Turn
+from wflsim.contracts import Exchange, FloatArray, Priced, Scores, Turn
 from wflsim.errors import UserError
 from wflsim.network.launch import Network
 from wflsim.network.round import stop
@@ -140,7 +140,7 @@ class Stage:
         games: list[Played] = []
         holdings, learns = self.setting.holdings, self.system.learning.trains
         for step in count():
-            turn = Turn(round_, step, self.setting.streams)
+            turn = Turn(round_, step, self.setting.streams, scene.channel.serving)
             exchange = self.system.algorithm.plan(
                 holdings.anatomy, holdings.samples, turn, scene.state if learns else None
             )
@@ -164,6 +164,10 @@ class Stage:
         ground = Ground(
             self.setting, self.system, self._network(turn.step), self.learner, scene.channel.serving
         )
+        if isinstance(self.system.algorithm, Priced):
+            turn = replace(
+                turn, prices=ground.site(exchange).prices(exchange, sensed, scene.now_ns)
+            )
         life = scene.life.at(scene.now_ns, scene.flights.plan.device)
         before = Instant(scene.now_ns, scene.flights, life, scene.past, scene.overdrawn_j)
         game, after, beginning = played(

@@ -189,6 +189,8 @@ def _length_s(
     if isinstance(policy, Relaying):
         there = finish_s <= close_s * (1 + 1e-9)
         bits = np.where(there, posed.exchange.sent_bits(keep), 0.0)
+        if posed.exchange.relayed_bits is not None:
+            bits = np.full(len(who), posed.exchange.relayed_bits)
         came_s = np.minimum(finish_s, close_s)
         close_s = max(close_s, policy.relayed_s(setting.channel.serving[who], came_s, bits))
     return close_s + system.procedures.aggregation_s

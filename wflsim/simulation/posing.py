@@ -8,7 +8,7 @@ import numpy as np
 from optimizers.errors import ErrorModel, convex_below, error_model
 from optimizers.least_latency import least_latency
 from optimizers.problem import RoundProblem
-from wflsim.contracts import Exchange, FloatArray, IntArray, Tiered
+from wflsim.contracts import Exchange, FloatArray, IntArray, Prices, Tiered
 from wflsim.errors import UserError
 from wflsim.network.launch import listening
 from wflsim.scenario.schema import Procedures, Radio, System, World
@@ -141,13 +141,33 @@ class Site:
         who, policy = exchange.participants, self.system.policy
         if not isinstance(policy, Tiered):
             return np.ones(len(who), dtype=np.int64)
-        share_hz = np.full(len(who), self.radio.bandwidth_hz / max(sharers, 1))
-        rate_bps = sensed.uplink(self.radio, who).rate_bps(share_hz, self.devices.power_max_w[who])
         bits = exchange.up_bits.at(exchange.keep_max) - exchange.mask_bits
-        upload_s = _upload_s(bits, self.system.procedures.uplink.share * rate_bps)
+        upload_s = _upload_s(bits, self._even_bps(who, sensed, sharers))
         computing_s = self._dense_computing_s(exchange)
         before_s = self.receive_s(exchange, sensed) + self._expected_s(exchange, now_ns)
         return policy.windows(before_s + computing_s + upload_s)
+
+    def prices(self, exchange: Exchange, sensed: Sensed, now_ns: int) -> Prices:
+        """Return what operations and bits cost each participant, and what passes besides.
+
+        Args:
+            exchange: What is agreed.
+            sensed: The links.
+            now_ns: When the exchange begins.
+        """
+        who = exchange.participants
+        rate_bps = self._even_bps(who, sensed, self.sharers(len(who)))
+        return Prices(
+            mac_s=self.devices.seconds_per_mac[who],
+            bit_s=_upload_s(np.ones(len(who)), rate_bps),
+            rest_s=self.receive_s(exchange, sensed) + self._expected_s(exchange, now_ns),
+        )
+
+    def _even_bps(self, who: IntArray, sensed: Sensed, sharers: int) -> FloatArray:
+        """Return the bits a second of each device on an equal share of the band, downlink slots included, shape (K,)."""
+        share_hz = np.full(len(who), self.radio.bandwidth_hz / max(sharers, 1))
+        rate_bps = sensed.uplink(self.radio, who).rate_bps(share_hz, self.devices.power_max_w[who])
+        return self.system.procedures.uplink.share * rate_bps
 
     def sharers(self, participants: int) -> int:
         """Return how many devices share the band when as many are at work as may be."""

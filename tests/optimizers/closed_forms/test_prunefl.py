@@ -16,17 +16,20 @@ def _merit(mask, gain, cost_s, fixed_s):
     return gain[mask].sum() / (fixed_s + cost_s[mask].sum())
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 8), st.floats(0.0, 1.0))
+@given(st.integers(0, 2**32 - 1), st.integers(1, 8), st.floats(0.0, 1.0), st.integers(1, 3))
 @settings(max_examples=60, deadline=None)
-def test_no_set_of_candidates_learns_more_per_second(seed, weights, share):
+def test_no_set_of_candidates_learns_more_per_second(seed, weights, share, layers):
     rng = np.random.default_rng(seed)
     gain, magnitude = rng.exponential(1.0, weights), rng.exponential(1.0, weights)
     cost_s, now = rng.uniform(0.1, 2.0, weights), rng.random(weights) < 0.5
-    mask = reconfigure(gain, magnitude, now, cost_s, fixed_s=1.0, candidate_share=share)
-    held = np.flatnonzero(now)
-    smallest = held[np.argsort(magnitude[held])][: int(share * held.size + 1e-9)]
+    layer = rng.integers(0, layers, weights)
+    mask = reconfigure(
+        gain, magnitude, now, cost_s, fixed_s=1.0, candidate_share=share, layer=layer
+    )
     stays = now.copy()
-    stays[smallest] = False
+    for one in range(layers):
+        held = np.flatnonzero(now & (layer == one))
+        stays[held[np.argsort(magnitude[held])][: int(share * held.size + 1e-9)]] = False
     assert np.all(mask[stays])
     best = max(
         _merit(stays | np.array(extra), gain, cost_s, 1.0)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from wflsim.learning.cohort import Cohort, Params
     from wflsim.learning.lessons import Batches
-    from wflsim.learning.personal import SplitState
+    from wflsim.learning.personal import Beginning, SplitState
     from wflsim.learning.task import Task
 
 Weighting = Literal["samples", "uniform"]
@@ -145,7 +145,7 @@ class Japp:
         state = initial_state(task, self.personal)
         return replace(state, traces=untouched(state, self.remember_masks))
 
-    def train(self, state: "SplitState", cohort: "Cohort", keep: FloatArray) -> Updates:
+    def train(self, state: "Beginning", cohort: "Cohort", keep: FloatArray) -> Updates:
         """Return what every device keeps of its shared part; its personal part stays with it."""
         from wflsim.learning.payload import BITMAP, UNITS
 
