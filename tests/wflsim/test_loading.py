@@ -356,3 +356,38 @@ def test_a_file_that_is_no_text_is_refused(tmp_path):
 def test_a_file_that_is_no_scenario_is_refused(text):
     with pytest.raises(ScenarioError):
         parse(text, "t")
+
+
+def test_a_scenario_extends_a_shipped_one_or_a_file_beside_it(tmp_path, tiny):
+    (tmp_path / "base.yaml").write_text(tiny)
+    (tmp_path / "more.yaml").write_text(
+        "extends: base.yaml\nname: more\nrounds: 9\ntask: {partition: iid}\n"
+        "variants: {fedavg: {allocator: equal_share}, alone: {algorithm: fedalt}}\n"
+    )
+    (tmp_path / "most.yaml").write_text("extends: more.yaml\nname: most\n")
+    whole, more = load(str(tmp_path / "base.yaml")), load(str(tmp_path / "most.yaml"))
+    assert more.scenario.world.name == "most"
+    assert list(more.scenario.systems) == [*whole.scenario.systems, "alone"]
+    assert {system.rounds for system in more.scenario.systems.values()} == {9}
+    assert type(more.scenario.systems["fedavg"].allocator).__name__ == "EqualShare"
+    assert more.scenario.world.fleet == whole.scenario.world.fleet
+    assert type(more.scenario.world.task.partition).__name__ == "Iid"
+    assert more.scenario.world.task.model == whole.scenario.world.task.model
+    assert more.world.find("fleet").source == "base.yaml"
+    assert more.world.find("task.partition").source == "more.yaml"
+    shipped_one = parse("extends: quickstart\nname: mine\n", "mine.yaml")
+    assert shipped_one.scenario.systems == load("quickstart").scenario.systems
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("extends: quickstrat\nname: x\n", "no such file and no shipped scenario"),
+        ("extends: round.yaml\nname: x\n", "extends itself"),
+    ],
+)
+def test_what_cannot_be_extended_is_told_with_its_line(tmp_path, text, sentence):
+    (tmp_path / "round.yaml").write_text(text)
+    with pytest.raises(ScenarioError, match=sentence) as found:
+        load(str(tmp_path / "round.yaml"))
+    assert "round.yaml:1" in str(found.value)

@@ -21,6 +21,11 @@ from wflsim.scenario.schema import NAME, System, World
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
+_EXTENDS = {
+    "type": "string",
+    "description": "A shipped scenario or a file beside this one, over which everything here is laid.",
+}
+
 
 def json_schema() -> dict[str, Any]:
     """Return the schema of a scenario file."""
@@ -43,9 +48,12 @@ def json_schema() -> dict[str, Any]:
         "$schema": DIALECT,
         "title": "wflsim scenario",
         "type": "object",
-        "properties": {**world, **system, "variants": variants},
-        "required": _required(World),
-        "anyOf": [{"required": ["variants"]}, {"required": _required(System)}],
+        "properties": {**world, **system, "variants": variants, "extends": _EXTENDS},
+        "anyOf": [
+            {**_whole(World), "required": [*_required(World), "variants"]},
+            {**_whole(World), "required": [*_required(World), *_required(System)]},
+            {"required": ["extends"]},
+        ],
         "additionalProperties": False,
         "$defs": {family: _family(family) for family in families} | parts,
     }
@@ -62,6 +70,17 @@ def _required(cls: type) -> list[str]:
     return [found.name for found in fields_of(cls) if found.default is MISSING]
 
 
+def _whole(cls: type) -> dict[str, Any]:
+    """Return what the sections of a scenario must have that extends no other."""
+    sections = {f.name: f.hint for f in fields_of(cls) if _is_section(f.hint)}
+    needed = {name: {"required": _required(hint)} for name, hint in sections.items()}
+    return {"properties": {name: body for name, body in needed.items() if body["required"]}}
+
+
+def _is_section(hint: Any) -> bool:
+    return family_of(hint) is None and isinstance(hint, type) and is_dataclass(hint)
+
+
 def _properties(cls: type) -> dict[str, Any]:
     return {found.name: _property(found) for found in fields_of(cls)}
 
@@ -73,8 +92,8 @@ def _property(found: Field) -> dict[str, Any]:
         body: dict[str, Any] = {"$ref": f"#/$defs/{family}_part" if usual else f"#/$defs/{family}"}
     elif items_of(found.hint):
         body = {"type": "array", "items": {"$ref": f"#/$defs/{items_of(found.hint)}"}}
-    elif isinstance(found.hint, type) and is_dataclass(found.hint):
-        body = _object(found.hint)
+    elif _is_section(found.hint):
+        body = _object(found.hint, whole=False)
     else:
         body = TypeAdapter(constrained(found.hint)).json_schema()
         body |= {} if found.default is MISSING else {"default": plain(found.default)}

@@ -17,6 +17,8 @@ from wflsim.scenario.structure import Structure
 WORLD = {found.name: found.hint for found in fields_of(World)}
 SYSTEM = {found.name: found.hint for found in fields_of(System)}
 VARIANTS = "variants"
+EXTENDS = "extends"
+_DEEPEST = 8  # scenarios that extend each other
 
 
 @dataclass(frozen=True)
@@ -116,14 +118,27 @@ def load(name: str, assignments: Sequence[str] = (), seed: int | None = None) ->
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read: {error}; give a text file in UTF-8") from error
-    return parse(text, path.name, assignments, seed)
+    return parse(text, path.name, assignments, seed, path.parent)
 
 
 def parse(
-    text: str, source: str, assignments: Sequence[str] = (), seed: int | None = None
+    text: str,
+    source: str,
+    assignments: Sequence[str] = (),
+    seed: int | None = None,
+    folder: Path = Path(),
 ) -> Loaded:
-    """Return the scenario of a YAML text."""
+    """Return the scenario of a YAML text.
+
+    Args:
+        text: The text.
+        source: What it is called in mistakes.
+        assignments: ``key.path=value``, laid over it in order.
+        seed: The seed, if it is not to be that of the text.
+        folder: Where the files lie that it extends, if they are not shipped.
+    """
     tree, mistakes = read(text, source)
+    tree = _extended(tree, mistakes, folder)
     if not isinstance(tree.value, dict):
         raise ScenarioError(
             [tree.mistake("not a mapping of keys to values", "begin with `name: ...`")]
@@ -139,6 +154,26 @@ def parse(
     if structure.report:
         raise ScenarioError(structure.report)
     return Loaded(Scenario(world, systems), parts.world, parts.systems)
+
+
+def _extended(tree: Tree, mistakes: list[Mistake], folder: Path, depth: int = 0) -> Tree:
+    """Return a scenario's tree laid over that of the scenario which it extends, if it does; every value keeps its place."""
+    named = tree.value.get(EXTENDS) if isinstance(tree.value, dict) else None
+    if named is None:
+        return tree
+    over = replace(tree, value={key: v for key, v in tree.value.items() if key != EXTENDS})
+    if depth == _DEEPEST:
+        raise ScenarioError([named.mistake("extends itself, or too many others", "leave one out")])
+    try:
+        name = str(named.value)
+        beside = folder / name
+        path = beside if name not in shipped() and beside.is_file() else find(name)
+        below, more = read(path.read_text(encoding="utf-8-sig"), path.name)
+    except (OSError, UnicodeDecodeError, UserError) as error:
+        what, _, remedy = str(error).rpartition("; ")
+        raise ScenarioError([named.mistake(what or str(error), remedy)]) from error
+    mistakes += more
+    return merge(_extended(below, mistakes, path.parent, depth + 1), over)
 
 
 def _systems(parts: _Parts, structure: Structure) -> dict[str, System]:
