@@ -57,7 +57,7 @@ def evaluate(
     who = np.arange(task.devices) if devices is None else devices
     hits, count = np.zeros(task.devices), np.zeros(task.devices)
     personal, whole = Reliability.none(), Reliability.none()
-    with _at_rest(task.module):
+    with at_rest(task.module):
         for owner, logits, labels in examination.personal(who):
             personal += Reliability.of(logits, labels)
             hits += np.bincount(owner, right(logits, labels), task.devices)
@@ -88,7 +88,7 @@ def evaluate_masked(
         return float("nan")
     examination = _Examination(_AsPruned(algorithm), state, task, BUDGET_BYTES)
     hits, count = np.zeros(task.devices), np.zeros(task.devices)
-    with _at_rest(task.module):
+    with at_rest(task.module):
         for owner, logits, labels in examination.personal(who):
             hits += np.bincount(owner, right(logits, labels), task.devices)
             count += np.bincount(owner, minlength=task.devices)
@@ -258,7 +258,7 @@ def _forward_bytes(module: nn.Module, sample: torch.Tensor) -> int:
 
 
 @contextmanager
-def _at_rest(module: nn.Module) -> Iterator[None]:
+def at_rest(module: nn.Module) -> Iterator[None]:
     """Let a module answer as it does when nobody trains it: dropout keeps everything, statistics are not touched."""
     training = module.training
     module.eval()

@@ -52,6 +52,51 @@ INSIGHTS = (
         "float64",
         "Mean accuracy of the devices' own models without what they pruned last.",
     ),
+    Column(
+        "gradient_square",
+        "",
+        "float64",
+        "Squared norm of the mean loss's gradient in the shared part, as the round began, after its personal steps.",
+    ),
+    Column(
+        "loss_train",
+        "",
+        "float64",
+        "Mean over the devices of the loss of their training samples at that point, in nats.",
+    ),
+    Column(
+        "gradient_variance",
+        "",
+        "float64",
+        "Mean over the devices of a batch's gradient's variance there.",
+    ),
+    Column(
+        "gradient_second_moment",
+        "",
+        "float64",
+        "Largest mean square of a batch's gradient there, of the devices that arrived, dense or as they were pruned.",
+    ),
+    Column(
+        "coverage_bias",
+        "",
+        "float64",
+        "Squared distance between the gradient that was fused and the mean of all; not a number where masks are not known.",
+    ),
+    Column(
+        "smoothness",
+        "",
+        "float64",
+        "Largest change of a device's gradient per change of the shared part, there and towards its pruned model.",
+    ),
+    Column(
+        "personal_variance",
+        "",
+        "float64",
+        "The variance of a batch's gradient in the personal part.",
+    ),
+    Column(
+        "personal_smoothness", "", "float64", "The largest change of the gradient in that part."
+    ),
 )
 """What an algorithm or an evaluation may tell beyond accuracies; not a number where it is not told."""
 

@@ -212,6 +212,8 @@ class World:
             changes what is learnt.
         evaluate_every: Number of rounds between two evaluations; the last round is always evaluated.
         evaluate_devices: Devices whose own models are evaluated, drawn once from the seed; null for all of them.
+        gradient_samples: Training samples of every device on which each evaluation also measures the slopes of the losses,
+            drawn once from the seed, for the bound on convergence; null for no such measurement.
         paper: What a paper says of it, which `reproduce` judges and a run ignores.
     """
 
@@ -227,6 +229,7 @@ class World:
     precision: Literal["float32", "bfloat16"] = "float32"
     evaluate_every: Count = 1
     evaluate_devices: Count | None = None
+    gradient_samples: Annotated[int, ("least", 2), ("most", 100_000_000)] | None = None
     paper: Paper = field(default_factory=Paper)
 
 

@@ -130,6 +130,21 @@ def whole(arrivals: Sequence[Arrivals], samples: IntArray) -> bool:
     )
 
 
+@dataclass(frozen=True)
+class Passage:
+    """What a round did to what has been learnt.
+
+    Attributes:
+        before: The state that it began with.
+        after: The state that it ended with.
+        came: The devices whose updates were taken in, shape (K,).
+    """
+
+    before: Any
+    after: Any
+    came: IntArray
+
+
 class Learner(Protocol):
     """What becomes of the updates that arrive."""
 
@@ -158,11 +173,11 @@ class Learner(Protocol):
         """Return the accuracies of a state; None where nothing is known."""
         ...
 
-    def told_of(self, state: Any, evaluated: bool) -> Mapping[str, float]:
-        """Return what is known of a state beyond accuracies, by the names of columns.
+    def told_of(self, passage: Passage, evaluated: bool) -> Mapping[str, float]:
+        """Return what is known of a round beyond accuracies, by the names of columns.
 
         Args:
-            state: The state.
+            passage: What the round did.
             evaluated: Whether the round is one of those that are evaluated.
         """
         ...
@@ -210,7 +225,7 @@ class Onlookers:
         accuracy = self.learning.accuracy(state.rounds)
         return Scores(np.full(len(self.samples), accuracy), accuracy)
 
-    def told_of(self, state: "Progress", evaluated: bool) -> Mapping[str, float]:
+    def told_of(self, passage: Passage, evaluated: bool) -> Mapping[str, float]:
         """Return nothing."""
         return {}
 

@@ -23,10 +23,11 @@ from wflsim.errors import UserError
 from wflsim.learning.crews import Chunk, Crew, Job, crew, joined, places
 from wflsim.learning.engines import Way
 from wflsim.learning.evaluation import drawn, evaluate, evaluate_masked
+from wflsim.learning.gradients import Gauge, gauged
 from wflsim.learning.task import Task, chosen_device, make_task
 from wflsim.learning.weights import write_weights
 from wflsim.scenario.schema import System
-from wflsim.simulation.arrivals import Arrivals, Beginning, whole
+from wflsim.simulation.arrivals import Arrivals, Beginning, Passage, whole
 from wflsim.simulation.setting import Setting
 
 
@@ -40,6 +41,7 @@ class Trainees:
         way: How devices are trained on the host.
         half: Whether steps are computed in bfloat16.
         evaluated: Devices whose own models are evaluated; None for all.
+        gauge: What measures the slopes of the losses; None where nobody wants to know.
         crews: Who trains while the run goes on; empty before and after.
     """
 
@@ -48,6 +50,7 @@ class Trainees:
     way: Way
     half: bool = False
     evaluated: IntArray | None = None
+    gauge: Gauge | None = None
     crews: list[Crew] = field(default_factory=list)
 
     @property
@@ -114,12 +117,14 @@ class Trainees:
         """Return the accuracies of a state."""
         return evaluate(self.algorithm, state, self.task, self.evaluated)
 
-    def told_of(self, state: Any, evaluated: bool) -> dict[str, float]:
-        """Return what the algorithm tells, and how good devices' models are as they were pruned last."""
-        algorithm = self.algorithm
+    def told_of(self, passage: Passage, evaluated: bool) -> dict[str, float]:
+        """Return what the algorithm tells, how good models are as they were pruned last, and what slopes are measured."""
+        algorithm, state = self.algorithm, passage.after
         told = dict(algorithm.told(state)) if isinstance(algorithm, Telling) else {}
         if evaluated and isinstance(algorithm, Masked):
             told["accuracy_masked"] = evaluate_masked(algorithm, state, self.task, self.evaluated)
+        if evaluated and self.gauge is not None:
+            told |= self.gauge.told(passage.before, state, passage.came)
         return told
 
     def write(self, state: Any, path: Path) -> str:
@@ -148,7 +153,11 @@ def trainees(setting: Setting, system: System) -> Trainees:
     device = chosen_device(world.device)
     evaluated = drawn(world.fleet.devices, world.evaluate_devices, setting.streams)
     half = world.precision == "bfloat16"
-    return Trainees(system.algorithm, task.on(device), setting.way(device), half, evaluated)
+    task, gauge = task.on(device), None
+    if world.gradient_samples is not None:
+        batch = getattr(system.algorithm, "batch_size", 1)  # of one sample where none is told
+        gauge = gauged(task, world.gradient_samples, batch, setting.streams)
+    return Trainees(system.algorithm, task, setting.way(device), half, evaluated, gauge)
 
 
 def _examine(updates: Updates, group: Arrivals) -> None:

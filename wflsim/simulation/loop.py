@@ -12,7 +12,7 @@ from channel_models.channel import ChannelState, Links
 from optimizers import lyapunov
 from optimizers.selection.rules import Random
 from wflsim.clock import NANOSECONDS
-from wflsim.contracts import Exchange, FloatArray, Priced, Scores, Turn
+from wflsim.contracts import Exchange, FloatArray, IntArray, Priced, Scores, Turn
 from wflsim.errors import UserError
 from wflsim.network.launch import Network
 from wflsim.network.round import stop
@@ -20,7 +20,7 @@ from wflsim.network.timeline import Flights
 from wflsim.records.report import STOP, Played, Report
 from wflsim.scenario.schema import System
 from wflsim.simulation.air import Sensed, sense
-from wflsim.simulation.arrivals import Beginning, Learner, Onlookers, arrivals, worth
+from wflsim.simulation.arrivals import Beginning, Learner, Onlookers, Passage, arrivals, worth
 from wflsim.simulation.exchange import Ground, Instant, played
 from wflsim.simulation.inviting import Past
 from wflsim.simulation.setting import Setting
@@ -96,12 +96,14 @@ class Stage:
             for round_ in range(first, system.rounds):
                 scene, links = self._sensed(self._awaited(scene), round_)
                 sensed = sense(links, setting.world.radio, setting.streams.at(round_))
+                before = scene.state
                 scene, games = self._round(round_, scene, sensed)
+                passage = Passage(before, scene.state, _came(games))
                 scene = self._counted(self._remembered(scene, sensed, games), games)
                 if round_ + 1 == system.rounds and len(scene.flights):
                     games = (*games, self._stopped(scene))
                 scores = self._scores(scene.state, round_)
-                told = self.learner.told_of(scene.state, evaluated=scores is not None)
+                told = self.learner.told_of(passage, evaluated=scores is not None)
                 yield Report(round_, links, games, scores, scene.state, told), scene
 
     def _awaited(self, scene: Scene) -> Scene:
@@ -196,8 +198,7 @@ class Stage:
         if self.system.invited is None or isinstance(self.system.selection, Random):
             return scene
         gain = sensed.uplink(self.setting.world.radio, np.arange(len(scene.past.taken))).gain
-        taken = [game.timeline.device[game.timeline.taken] for game in games]
-        return replace(scene, past=scene.past.and_then(gain, np.concatenate(taken)))
+        return replace(scene, past=scene.past.and_then(gain, _came(games)))
 
     def _counted(self, scene: Scene, games: Sequence[Played]) -> Scene:
         """Return the scene after what the round took beyond its allowance was added to what had been overdrawn."""
@@ -230,6 +231,11 @@ class Stage:
     def _scores(self, state: Any, round_: int) -> Scores | None:
         every, last = self.setting.world.evaluate_every, round_ + 1 == self.system.rounds
         return self.learner.scores(state) if last or (round_ + 1) % every == 0 else None
+
+
+def _came(games: Sequence[Played]) -> IntArray:
+    """Return the devices whose updates were taken in, exchange by exchange."""
+    return np.concatenate([game.timeline.device[game.timeline.taken] for game in games])
 
 
 def stage(setting: Setting, system: System) -> Stage:
