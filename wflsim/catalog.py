@@ -86,6 +86,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "sum_ratio": "wflsim.claims.ratios:SumRatio",
         "column_gap": "wflsim.claims.columns:ColumnGap",
         "kept_within": "wflsim.claims.columns:KeptWithin",
+        "bound_above": "wflsim.claims.bounds:BoundAbove",
         "not_comparable": "wflsim.claims.silent:NotComparable",
     },
     "compute": {
