@@ -110,7 +110,7 @@ def test_what_pruning_did_is_told_as_it_can_be_counted_by_hand():
     pruned = ((1 - kept) * weights.numpy() ** 2).sum(1)
     assert told["pruned_energy"] == pytest.approx(pruned.mean())
     assert told["shared_energy"] == pytest.approx(float(weights.square().sum()))
-    # The lemma of docs/papers.md: the smallest hold less than their share.
+    # The lemma of docs/bound.md: the smallest hold less than their share.
     assert (pruned <= (1 - kept.mean(1)) * told["shared_energy"] * (1 + 1e-9)).all()
 
 

@@ -21,7 +21,7 @@ def effects(groups: Sequence[Group], part: Anatomy) -> dict[str, float]:
     """Return what pruning did to the messages that came, by the names of columns.
 
     The coverage Γ is the least number of devices that kept a weight, of those that anybody kept; what nobody kept is
-    uncovered; the energy of what a device pruned is π = ‖u ⊙ (1 − m)‖². The bound of docs/papers.md is made of these.
+    uncovered; the energy of what a device pruned is π = ‖u ⊙ (1 − m)‖². The bound of docs/bound.md is made of these.
 
     Args:
         groups: What updates began with, and what arrived.
