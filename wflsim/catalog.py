@@ -81,6 +81,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
     "claim": {
         "accuracy_gap": "wflsim.claims.accuracy:AccuracyGap",
         "accuracy_at_time": "wflsim.claims.accuracy:AccuracyAtTime",
+        "sum_to_accuracy": "wflsim.claims.ratios:SumToAccuracy",
         "time_to_accuracy": "wflsim.claims.ratios:TimeToAccuracy",
         "time_ratio": "wflsim.claims.ratios:TimeRatio",
         "sum_ratio": "wflsim.claims.ratios:SumRatio",

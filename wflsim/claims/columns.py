@@ -110,7 +110,7 @@ class KeptWithin:
         for clients in evidence.table(self.of, "clients"):
             limit = np.asarray(clients[self.limit], dtype=float)
             value = sum((clients[name] for name in self._added), np.zeros(len(limit)))
-            judged = ~np.isnan(limit)
+            judged = np.isfinite(limit)
             value, limit = value[judged], limit[judged]
             rows += len(limit)
             exceeding += int((~(value <= limit + TOLERANCE * np.abs(limit))).sum())

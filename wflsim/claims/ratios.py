@@ -1,16 +1,16 @@
 """Claims about ratios of one variant to another: of seconds, joules, bits."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isnan, nan
+from typing import Protocol
 
 import numpy as np
 
-from channel_models.units import FloatArray, Positive
+from channel_models.units import Count, FloatArray, Positive
 from wflsim.claims.accuracy import final
 from wflsim.claims.paired import ROUNDING, spread, unknown
-from wflsim.contracts import Evidence, Judgement, Named
-from wflsim.records.summary import time_to
+from wflsim.contracts import BoolArray, Evidence, Judgement, Named
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class TimeToAccuracy:
         margin: By how much the target is below the final accuracy, as a share.
         most: Largest mean ratio of the times.
         measure: Accuracy in the table of rounds.
+        last: Number of the other's last evaluations whose mean is its final accuracy.
         stated: The paper's ratio; null where it states none.
     """
 
@@ -37,6 +38,7 @@ class TimeToAccuracy:
     margin: float = 0.01
     most: Positive = 1.0
     measure: str = "accuracy_personal"
+    last: Count = 1
     stated: float | None = None
 
     @property
@@ -46,33 +48,103 @@ class TimeToAccuracy:
 
     def judge(self, evidence: Evidence) -> Judgement:
         """Return what the times say."""
-        of, beside = evidence.table(self.of), evidence.table(self.beside)
-        targets = [final(rounds, self.measure) - self.margin for rounds in beside]
-        silent = unknown(targets, f"{self.beside} was not evaluated")
-        if silent:
-            return silent
-        times = [
-            [
-                time_to(rounds, target, self.measure)
-                for rounds, target in zip(tables, targets, strict=True)
-            ]
-            for tables in (of, beside)
+        return _to_accuracy(evidence, self, "end_s", lambda seconds: seconds)
+
+
+@dataclass(frozen=True)
+class SumToAccuracy:
+    """A variant needs at most a share of what another spends to come close to that one's final accuracy: bits, or joules.
+
+    The target is that of `time_to_accuracy`. What all rounds up to the one that reaches it have taken is added.
+
+    Attributes:
+        claim: The statement, in our words.
+        paper: What the paper says, with its evidence tag.
+        of: Variant that it speaks of.
+        beside: Variant that it is compared with, which sets the target.
+        column: Column of the table of rounds that is added, such as up_bits or energy_j.
+        margin: By how much the target is below the final accuracy, as a share.
+        most: Largest mean ratio of the sums.
+        measure: Accuracy in the table of rounds.
+        last: Number of the other's last evaluations whose mean is its final accuracy.
+        stated: The paper's ratio; null where it states none.
+    """
+
+    claim: str
+    paper: str
+    of: str
+    beside: str
+    column: str
+    margin: float = 0.01
+    most: Positive = 1.0
+    measure: str = "accuracy_personal"
+    last: Count = 1
+    stated: float | None = None
+
+    @property
+    def needs(self) -> tuple[Named, ...]:
+        """Both variants, the accuracy, and the column."""
+        named = Named("measure", "rounds", self.measure), Named("column", "rounds", self.column)
+        return (*_both(self.of, self.beside), *named)
+
+    def judge(self, evidence: Evidence) -> Judgement:
+        """Return what the sums say."""
+        return _to_accuracy(
+            evidence, self, self.column, lambda values: np.cumsum(np.nan_to_num(values))
+        )
+
+
+class _Towards(Protocol):
+    """A claim about what it takes to reach an accuracy."""
+
+    @property
+    def of(self) -> str: ...
+    @property
+    def beside(self) -> str: ...
+    @property
+    def margin(self) -> float: ...
+    @property
+    def most(self) -> float: ...
+    @property
+    def measure(self) -> str: ...
+    @property
+    def last(self) -> int: ...
+
+
+def _to_accuracy(
+    evidence: Evidence, claim: _Towards, column: str, cost: Callable[[FloatArray], FloatArray]
+) -> Judgement:
+    """Return the verdict on the ratio of what two variants take until they come close to the final accuracy of one."""
+    of, beside = evidence.table(claim.of), evidence.table(claim.beside)
+    targets = [final(rounds, claim.measure, claim.last) - claim.margin for rounds in beside]
+    silent = unknown(targets, f"{claim.beside} was not evaluated")
+    if silent:
+        return silent
+    costs = [
+        [
+            _until(cost(rounds[column]), rounds[claim.measure] >= target)
+            for rounds, target in zip(tables, targets, strict=True)
         ]
-        ratios = np.divide(times[0], times[1])
-        never = [
-            seed
-            for seed, ratio in zip(evidence.seeds, ratios.tolist(), strict=True)
-            if isnan(ratio)
-        ]
-        reached = ratios[~np.isnan(ratios)].tolist()
-        if not never:
-            return at_most(reached, self.most)
-        reason = f"never reached in {_seeds(never)}"
-        if not reached:
-            return Judgement("missed", reason, nan, "never reached")
-        judged = at_most(reached, self.most)
-        ours = f"never reached in {len(never)} of {len(ratios)} seeds, else {judged.ours}"
-        return Judgement("missed", f"{reason}; else {judged.reason}", judged.value, ours)
+        for tables in (of, beside)
+    ]
+    ratios = np.divide(costs[0], costs[1])
+    pairs = zip(evidence.seeds, ratios.tolist(), strict=True)
+    never = [seed for seed, ratio in pairs if isnan(ratio)]
+    reached = ratios[~np.isnan(ratios)].tolist()
+    if not never:
+        return at_most(reached, claim.most)
+    reason = f"never reached in {_seeds(never)}"
+    if not reached:
+        return Judgement("missed", reason, nan, "never reached")
+    judged = at_most(reached, claim.most)
+    ours = f"never reached in {len(never)} of {len(ratios)} seeds, else {judged.ours}"
+    return Judgement("missed", f"{reason}; else {judged.reason}", judged.value, ours)
+
+
+def _until(cost: FloatArray, there: BoolArray) -> float:
+    """Return what it had cost when it was there first; not a number if never."""
+    found = np.flatnonzero(there)
+    return float(cost[found[0]]) if len(found) else nan
 
 
 @dataclass(frozen=True)

@@ -220,11 +220,16 @@ class Policy(Protocol):
 class Tiered(Protocol):
     """A policy that gives slow devices several rounds."""
 
+    @property
+    def profile(self) -> float:
+        """Share of the prunable part that a device is taken to keep when its rounds are counted."""
+        ...
+
     def windows(self, profile_s: FloatArray) -> IntArray:
         """Return over how many rounds m each device's update may take, shape (K,); it begins every m-th round.
 
         Args:
-            profile_s: Time of each device's dense update on an equal share of the band, shape (K,).
+            profile_s: Time of each device's update on an equal share of the band, at that share, shape (K,).
         """
         ...
 

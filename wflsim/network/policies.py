@@ -132,7 +132,8 @@ class Tiers:
     """Time-triggered tiers: a device of tier m begins every m-th period and has m periods; its update counts at their end.
 
     A device's tier is the least that holds its dense update on an equal share of the band, ⌈t/ΔT⌉; the last tier holds
-    all slower ones. An update that comes before the end of its periods waits for it.
+    all slower ones. With a ``profile`` below one it is the least that holds a pruned update, so that devices of all tiers
+    have to prune. An update that comes before the end of its periods waits for it.
 
     Fast tiers report more often. ``weighting`` may counter that: then a tier's updates are averaged by their samples, and
     tier m adds α_m times what it has learnt, where α adds up to one over all tiers at work; the part of tiers that do not
@@ -146,6 +147,7 @@ class Tiers:
         late: What becomes of updates that are not there at the end of their periods.
         weighting: How much tiers count: by the samples of the updates that came (samples), by the reversed counts of their
             reports (reversed), or all tiers alike (equal).
+        profile: Share of the prunable part with which tiers are assigned.
 
     Reference:
         Time-triggered federated learning clusters devices into tiers by fixed intervals, with synchronous and
@@ -161,6 +163,7 @@ class Tiers:
     tiers: Count = 4
     late: Lateness = field(default_factory=Dropped)
     weighting: Literal["samples", "reversed", "equal"] = "samples"
+    profile: Annotated[float, ("above", 0.0), ("most", 1.0)] = 1.0
 
     def closes(self, tally: Tally) -> bool:
         """Return whether the period is over."""

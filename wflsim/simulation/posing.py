@@ -141,9 +141,10 @@ class Site:
         who, policy = exchange.participants, self.system.policy
         if not isinstance(policy, Tiered):
             return np.ones(len(who), dtype=np.int64)
-        bits = exchange.up_bits.at(exchange.keep_max) - exchange.mask_bits
+        keep = np.clip(policy.profile, exchange.keep_min, exchange.keep_max)
+        bits = exchange.up_bits.at(keep) - exchange.mask_bits
         upload_s = _upload_s(bits, self._even_bps(who, sensed, sharers))
-        computing_s = self._dense_computing_s(exchange)
+        computing_s = exchange.macs.at(keep) * self.devices.seconds_per_mac[who]
         before_s = self.receive_s(exchange, sensed) + self._expected_s(exchange, now_ns)
         return policy.windows(before_s + computing_s + upload_s)
 

@@ -12,7 +12,7 @@ from wflsim.claims.accuracy import AccuracyAtTime, AccuracyGap
 from wflsim.claims.columns import ColumnGap, KeptWithin
 from wflsim.claims.findings import Account, as_json, page
 from wflsim.claims.paired import interval
-from wflsim.claims.ratios import SumRatio, TimeRatio, TimeToAccuracy
+from wflsim.claims.ratios import SumRatio, SumToAccuracy, TimeRatio, TimeToAccuracy
 from wflsim.claims.results import HEADER, MOST, rows, thinned
 from wflsim.claims.silent import NotComparable
 from wflsim.contracts import Evidence
@@ -150,6 +150,19 @@ def test_time_is_taken_to_the_other_ones_final_accuracy_less_the_margin():
     assert TimeToAccuracy(**PAIR, margin=0.0).judge(found).value == 0.75
 
 
+def test_what_is_spent_until_then_is_added_round_by_round():
+    tables = {"a": rounds([0.5, 0.79, 0.9]), "b": rounds([0.1, 0.2, 0.3, 0.8])}
+    for table, bits in zip(
+        tables.values(), ([4.0, np.nan, 1.0], [1.0, 2.0, 3.0, 4.0]), strict=True
+    ):
+        table["up_bits"] = np.array(bits)
+    claim = SumToAccuracy(**PAIR, column="up_bits", margin=0.01)
+    assert claim.judge(evidence(tables)).value == 0.4
+    assert replace(claim, margin=0.0).judge(evidence(tables)).value == 0.5
+    # The final accuracy may be the mean of the last evaluations, here 0.55.
+    assert replace(claim, margin=0.1, last=2).judge(evidence(tables)).value == 0.4
+
+
 def test_a_seed_that_never_reaches_the_target_is_a_miss_and_is_told():
     good = {"a": rounds([0.8], 0.25), "b": rounds([0.8])}
     poor = {"a": rounds([0.3], 0.25), "b": rounds([0.8])}
@@ -249,7 +262,7 @@ def test_a_row_without_a_limit_is_not_judged():
     none = clients(compute_j=[9.0], upload_j=[0.0], budget_j=[np.nan])
     assert WITHIN.judge(none).verdict == "not comparable"
     unlimited = clients(compute_j=[9.0], upload_j=[0.0], budget_j=[np.inf])
-    assert WITHIN.judge(unlimited).verdict == "met"
+    assert WITHIN.judge(unlimited).verdict == "not comparable"
     one = replace(WITHIN, column="compute_j", limit="upload_j")
     assert one.judge(unlimited).verdict == "missed"
 
