@@ -15,7 +15,8 @@ WORLD = """\
 name: budgets
 seed: 3
 fleet: {{devices: 6, cpu_hz: {cpu_hz}, electronics: {electronics}}}
-radio: {{bandwidth_hz: 1e6}}
+radio: {{bandwidth_hz: {band_hz}}}
+procedures: {{uplink: {uplink}}}
 task: {{data: blank, partition: iid, model: {{kind: mlp, hidden: [32]}}}}
 rounds: {rounds}
 learning: none
@@ -35,8 +36,13 @@ def played(energy, electronics="ideal", policy="deadline", allocator="kkt", roun
         policy=policy,
         allocator=allocator,
         rounds=rounds,
-        algorithm="japp",
+        algorithm=more.get("algorithm", "japp"),
         cpu_hz=more.get("cpu_hz", "[100e6, 400e6]"),
+        band_hz=more.get("band_hz", "1e6"),
+        uplink=more.get("uplink", "ideal"),
+    ).replace(
+        "deadline: {kind: relative, share: 0.6}",
+        more.get("deadline", "deadline: {kind: relative, share: 0.6}"),
     )
     scenario = parse(text, "budgets.yaml").scenario
     refuse(scenario.world, scenario.systems)
@@ -140,13 +146,14 @@ def test_with_nothing_overdrawn_energy_is_free():
 
 
 @pytest.mark.parametrize(
-    ("energy", "allocator", "sentence"),
+    ("energy", "allocator", "deadline", "sentence"),
     [
-        ("{kind: long_term, allowance_j: 1}", "kkt", "lyapunov"),
-        ("{kind: per_round, limit_j: 1}", "kkt", "needs a deadline"),
+        ("{kind: long_term, allowance_j: 1}", "kkt", "{kind: fixed, limit_s: 1}", "lyapunov"),
+        ("{kind: long_term, allowance_j: 1}", "lyapunov", "none", "needs a deadline"),
+        ("{kind: per_round, limit_j: 1}", "kkt", "none", "needs a deadline"),
     ],
 )
-def test_budgets_that_nothing_can_keep_are_refused(energy, allocator, sentence):
+def test_budgets_that_nothing_can_keep_are_refused(energy, allocator, deadline, sentence):
     text = WORLD.format(
         energy=energy,
         electronics="ideal",
@@ -155,7 +162,9 @@ def test_budgets_that_nothing_can_keep_are_refused(energy, allocator, sentence):
         rounds=1,
         algorithm="japp",
         cpu_hz="[100e6, 400e6]",
-    ).replace("deadline: {kind: relative, share: 0.6}", "deadline: none")
+        band_hz="1e6",
+        uplink="ideal",
+    ).replace("deadline: {kind: relative, share: 0.6}", f"deadline: {deadline}")
     scenario = parse(text, "budgets.yaml").scenario
     with pytest.raises(UserError, match=sentence):
         refuse(scenario.world, scenario.systems)
@@ -170,6 +179,8 @@ def test_measured_curves_need_an_algorithm_that_measures():
         rounds=1,
         algorithm="fedavg",
         cpu_hz="[100e6, 400e6]",
+        band_hz="1e6",
+        uplink="ideal",
     ).replace("learning: none", "learning: none\nerror_model: lorenz")
     scenario = parse(text, "budgets.yaml").scenario
     made = stage(settle(scenario.world), scenario.systems["it"])
@@ -182,6 +193,17 @@ def test_nobody_waits_on_credit():
     reports, _ = played("{kind: relative, share: 0.8}", PHONE)
     timeline = reports[0].played[0].timeline
     assert timeline.phase_j[:, WAIT].sum() > 0.0
+    # A period goes on after the deadline, and so does the waiting.
+    later, _ = played(
+        "{kind: per_round, limit_j: 0.45}",
+        "{kind: handset, amplifier_efficiency: 0.4, circuit_w: 0.05, receive_w: 0.05, idle_w: 0.05}",
+        policy="{kind: period, period_s: 6}",
+        deadline="deadline: {kind: fixed, limit_s: 3}",
+    )
+    for report in later:
+        used_j, budget_j = spent_j(report)
+        assert (used_j <= budget_j).all()
+        assert report.played[0].timeline.phase_j[:, WAIT].sum() > 0.0
 
 
 def test_a_slower_clock_saves_joules_that_the_upload_can_use():
@@ -208,3 +230,86 @@ def test_without_a_budget_every_device_computes_as_fast_as_it_can():
     assert (agreement.posed.clock_hz == made.setting.devices.cpu_hz).all()
     kkt = played("none", rounds=1)[0][0].played[0].agreement
     assert agreement.allocation.objective == pytest.approx(kkt.allocation.objective)
+
+
+HEAVY = "{kind: workload, prunable: 0.5, up_bits: 2e5, macs: 2e8, keep_min: 0.1}"
+
+
+def test_slow_clocks_keep_a_budget_that_full_clocks_could_not_even_compute_on():
+    limit = 0.01
+    fixed_j = 1e-28 * 1e9**2 * 2.0 * 1e8  # what half of the operations take at the fastest clock
+    assert fixed_j > limit
+    reports, _ = played(
+        f"{{kind: per_round, limit_j: {limit}}}",
+        allocator="cpu_frequency",
+        cpu_hz="[0.5e9, 1e9]",
+        algorithm=HEAVY,
+        deadline="deadline: {kind: fixed, limit_s: 3}",
+        rounds=2,
+    )
+    for report in reports:
+        used_j, _ = spent_j(report)
+        assert len(used_j) == 6
+        assert (used_j <= limit).all()
+
+
+def test_who_is_left_out_spends_nothing():
+    reports, _ = played(
+        "{kind: per_round, limit_j: 0.005}",
+        cpu_hz="[0.5e9, 1e9]",
+        algorithm=HEAVY,
+        deadline="deadline: {kind: fixed, limit_s: 3}",
+    )
+    for report in reports:
+        used_j, budget_j = spent_j(report)
+        assert (used_j <= budget_j).all()
+        assert len(used_j) < 6
+
+
+def test_in_the_long_run_computing_is_dear_too():
+    """Where nearly all energy is computing, only pruning can save it."""
+    energy = "{kind: long_term, allowance_j: 0.03}"
+    load = "{kind: workload, prunable: 0.9, up_bits: 1e4, macs: 5e8, keep_min: 0.05}"
+    reports, _ = played(
+        energy,
+        allocator="{kind: lyapunov, penalty_weight: 0.01}",
+        cpu_hz="[0.5e9, 1e9]",
+        algorithm=load,
+        deadline="deadline: {kind: fixed, limit_s: 5}",
+        rounds=12,
+    )
+    keep = [report.played[0].agreement.plan.keep.mean() for report in reports]
+    assert keep[0] == 1.0
+    assert keep[-1] < 0.5
+
+
+@pytest.mark.parametrize("pattern", ["U", "DDDSU"])
+@pytest.mark.parametrize("share", [0.4, 0.6])
+def test_on_resource_blocks_a_share_is_that_share_of_what_is_on_the_air(pattern, share):
+    slots = {
+        "uplink": f"{{kind: nr, pattern: {pattern}}}",
+        "band_hz": "8e6",
+        "deadline": "deadline: {kind: fixed, limit_s: 3.0}",
+        "rounds": 2,
+    }
+    free, _ = played("none", **slots)
+    thrifty, _ = played(f"{{kind: relative, share: {share}}}", **slots)
+    for one, other in zip(free, thrifty, strict=True):
+        used_j, budget_j = spent_j(other)
+        assert (used_j <= budget_j * 1.02).all()  # the last slot is filled up
+        # The free round is planned before blocks and whole slots are dealt, which move joules by up to a fifth; charged by
+        # the clock instead of by the air, budgets of the pattern DDDSU would be several times as large.
+        assert np.allclose(budget_j, share * spent_j(one)[0], rtol=0.2)
+
+
+def test_a_share_is_that_of_the_round_of_those_who_are_chosen():
+    tight = {"deadline": "deadline: {kind: relative, share: 0.4}", "rounds": 2}
+    chooser = "{kind: liu_yu2022, data_cost: 0.6}"
+    free, _ = played("none", allocator=chooser, **tight)
+    half, _ = played("{kind: relative, share: 0.5}", allocator=chooser, **tight)
+    for one, other in zip(free, half, strict=True):
+        whole = dict(zip(sorted(one.played[0].timeline.device), spent_j(one)[0], strict=True))
+        used_j, budget_j = spent_j(other)
+        assert (used_j <= budget_j).all()
+        for device, budget in zip(sorted(other.played[0].timeline.device), budget_j, strict=True):
+            assert budget == pytest.approx(0.5 * whole[device], rel=2e-3)

@@ -11,7 +11,8 @@ WORLD = """\
 name: rules
 seed: 5
 fleet: {{devices: 7}}
-radio: {{bandwidth_hz: 1e6}}
+radio: {{bandwidth_hz: {band_hz}}}
+procedures: {{uplink: {uplink}}}
 task: {{data: blank, partition: iid, model: {{kind: mlp, hidden: [8]}}}}
 rounds: 9
 learning: none
@@ -24,13 +25,23 @@ variants: {{it: {{}}}}
 """
 
 
-def world(selection, invited=2, allocator="equal_share", deadline="", algorithm="fedavg"):
+def world(
+    selection,
+    invited=2,
+    allocator="equal_share",
+    deadline="",
+    *,
+    algorithm="fedavg",
+    uplink="ideal",
+):
     text = WORLD.format(
         selection=selection,
         invited=invited,
         allocator=allocator,
         deadline=deadline,
         algorithm=algorithm,
+        uplink=uplink,
+        band_hz="1e6" if uplink == "ideal" else "2e6",
     )
     scenario = parse(text, "rules.yaml").scenario
     return stage(settle(scenario.world), scenario.systems["it"])
@@ -78,6 +89,12 @@ def test_a_good_moment_is_judged_by_the_device_s_own_past():
         past += gains(report)
 
 
+def test_where_blocks_are_few_the_oldest_come_in_turn_too():
+    _, began = who_began("oldest", "null", uplink="nr")
+    assert all(len(found) == 5 for found in began)
+    assert set(began[0]) | set(began[1]) == set(range(7))
+
+
 @pytest.mark.parametrize("selection", ["random", "oldest", "proportional_fair"])
 def test_a_run_cut_short_remembers_the_past(selection):
     made = world(selection, invited=3)
@@ -93,7 +110,7 @@ def test_who_is_not_worth_its_rent_does_not_begin():
     for cost in ("1e-6", "1e6"):
         allocator = f"{{kind: liu_yu2022, data_cost: {cost}}}"
         deadline = "deadline: {kind: relative, share: 0.4}"
-        reports, found = who_began("random", "null", allocator, deadline, "japp")
+        reports, found = who_began("random", "null", allocator, deadline, algorithm="japp")
         assert all(report.played[0].timeline.taken.all() for report in reports)
         began[cost] = [len(some) for some in found]
     assert began["1e6"] == [7] * 9

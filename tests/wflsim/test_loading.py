@@ -379,6 +379,26 @@ def test_a_scenario_extends_a_shipped_one_or_a_file_beside_it(tmp_path, tiny):
     assert shipped_one.scenario.systems == load("quickstart").scenario.systems
 
 
+def test_another_kind_than_the_one_extended_starts_from_its_defaults(tmp_path, tiny):
+    base = tiny.replace("{devices: 4}", "{devices: 4, placement: {radius_min_m: 60}}")
+    base = base.replace("rounds: 3", "rounds: 3\npolicy: {late: dropped}")
+    base = base.replace("pruned: {", "pruned: {energy: {kind: relative, share: 0.5}, ")
+    (tmp_path / "base.yaml").write_text(base)
+    (tmp_path / "more.yaml").write_text(
+        "extends: base.yaml\nname: more\nfleet: {placement: {kind: hall, width_m: 50}}\n"
+        "policy: {kind: wait_for_all}\nvariants: {pruned: {energy: {kind: per_round, limit_j: 1}}}\n"
+    )
+    scenario = load(str(tmp_path / "more.yaml")).scenario
+    assert type(scenario.world.fleet.placement).__name__ == "HallFloor"
+    assert type(scenario.systems["fedavg"].policy).__name__ == "WaitForAll"
+    assert type(scenario.systems["pruned"].energy).__name__ == "PerRound"
+    (tmp_path / "less.yaml").write_text(
+        "extends: base.yaml\nname: less\nfleet: {placement: {radius_max_m: 90}}\n"
+    )
+    ring = load(str(tmp_path / "less.yaml")).scenario.world.fleet.placement
+    assert (ring.radius_min_m, ring.radius_max_m) == (60, 90)
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

@@ -1,18 +1,23 @@
 """System A in its full form: its switches, what it tells of pruning, and curves that the allocator plans with."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 
-from optimizers.errors import convex_below
+from optimizers.errors import Lorenz, convex_below
 from wflsim.contracts import Turn
 from wflsim.learning.algorithms.fedalt import FedAlt
 from wflsim.learning.algorithms.japp import Japp
 from wflsim.learning.pruning.effects import CURVE, curve, effects
 from wflsim.learning.pruning.traces import as_pruned
 from wflsim.learning.testing import STREAMS, check_algorithm, cohort_of, small_task
+from wflsim.records.recorder import Recorder
+from wflsim.scenario.loading import parse
+from wflsim.simulation.loop import stage
+from wflsim.simulation.setting import settle
 
 TASK = small_task()
 DEEP = small_task(hidden=(7, 6))
@@ -43,7 +48,6 @@ def plan(algorithm, state=None, task=TASK):
         {"curve_points": 5},
         {"curve_points": 5, "grain": "units", "levels": 4},
         {"remember_masks": True},
-        {"remember_masks": True, "grain": "units", "levels": 4},
     ],
     ids=str,
 )
@@ -147,9 +151,26 @@ def test_a_curve_tells_what_a_mask_at_its_ratios_really_takes():
     assert found[0].tolist() == pytest.approx([0.0, 1 / 14, 5 / 14])
 
 
-@pytest.mark.parametrize("grain", ["weights", "units"])
-def test_remembered_masks_are_those_of_the_last_message(grain):
-    algorithm = Japp(remember_masks=True, grain=grain, levels=4, importance="magnitude")
+@pytest.mark.parametrize("switch", [{"remember_masks": True}, {"fusion": "zeros"}])
+def test_what_whole_units_cannot_do_is_refused(switch):
+    with pytest.raises(ValueError, match="write grain: weights"):
+        Japp(grain="units", **switch)
+
+
+def test_who_may_prune_nothing_sends_no_mask():
+    dense, plain = Japp(keep_min=1.0), FedAlt()
+    assert (plan(dense).up_bits.at(1.0) == plan(plain).up_bits.at(1.0)).all()
+    assert (plan(dense).mask_bits == 0).all()
+    sent = round_of(dense, np.ones(5))[1].messages
+    assert all("bitmap" not in message.tensors for message in sent)
+    models = [
+        algorithm.model_for(round_of(algorithm, np.ones(5))[2], 2) for algorithm in (dense, Japp())
+    ]
+    assert all(torch.allclose(models[0][name], models[1][name]) for name in models[0])
+
+
+def test_remembered_masks_are_those_of_the_last_message():
+    algorithm = Japp(remember_masks=True, importance="magnitude")
     state, _, fused = round_of(algorithm, task=DEEP)
     assert as_pruned(round_of(Japp())[2], 0) is None
     share = plan(algorithm, task=DEEP).whole_units(KEEP)
@@ -163,3 +184,47 @@ def test_remembered_masks_are_those_of_the_last_message(grain):
     assert all(torch.equal(as_pruned(fused, 4)[n], algorithm.model_for(fused, 4)[n]) for n in model)
     again = replace(fused, traces=replace(fused.traces, masks=None))
     assert as_pruned(again, 0) is None
+
+
+def played(tiny, *assignments):
+    """Return the reports of the pruned variant and what it was played in."""
+    scenario = parse(tiny, "tiny.yaml", assignments).scenario
+    made = stage(settle(scenario.world), scenario.systems["pruned"])
+    return list(made.rounds())
+
+
+def test_the_allocator_plans_with_the_curves_that_came_in_the_round_before(tiny):
+    reports = played(tiny, "variants.pruned.algorithm.curve_points=9", "error_model=lorenz")
+    for before, report in pairwise(reports):
+        plan = report.played[0].agreement.plan
+        curve = report.played[0].agreement.posed.problem.error
+        assert isinstance(curve, Lorenz)
+        known = before.state.traces.curve[plan.device]
+        ends = np.hstack([np.zeros((4, 1)), known, np.ones((4, 1))])
+        assert np.allclose(curve.error, convex_below(np.linspace(0, 1, 11), ends).error)
+        assert (curve.error <= ends + 1e-12).all()
+    first = reports[0].played[0].agreement.posed.problem.error
+    assert np.allclose(first.error, first.pruning)  # nobody has reported anything yet
+
+
+def test_curves_change_who_keeps_how_much_and_not_the_deadline(tiny):
+    points = "variants.pruned.algorithm.curve_points=9"
+    lorenz, linear = (played(tiny, points, f"error_model={m}") for m in ("lorenz", "linear"))
+    for one, other in zip(lorenz, linear, strict=True):
+        assert one.played[0].deadline_s == pytest.approx(other.played[0].deadline_s)
+    keeps = [r[-1].played[0].agreement.allocation.keep for r in (lorenz, linear)]
+    assert not np.allclose(*keeps)
+    assert keeps[0].sum() <= keeps[1].sum() + 1e-9  # the linear one prunes least by its own measure
+
+
+def test_records_tell_what_pruning_did_and_how_good_the_pruned_models_are(tiny):
+    recorder = Recorder("pruned")
+    for report in played(tiny, "variants.pruned.algorithm.remember_masks=true"):
+        recorder.add(report)
+    rounds = recorder.table("rounds")
+    assert (rounds["coverage"] >= 1).all()
+    assert ((rounds["uncovered"] >= 0) & (rounds["uncovered"] < 1)).all()
+    assert (rounds["pruned_energy"] > 0).all()
+    assert (rounds["pruned_energy"] < rounds["shared_energy"]).all()
+    assert ((rounds["accuracy_masked"] > 0) & (rounds["accuracy_masked"] <= 1)).all()
+    assert np.isnan(rounds["gradient_square"]).all()  # nobody has asked for it

@@ -148,4 +148,8 @@ def in_points(gaps: Sequence[float], least: float, sure: bool = False) -> Judgem
     if sure:
         reason += f"; it must lie above 0 and {'does' if found.low > 0.0 else 'does not'}"
     ours = f"{points.mean:+.2f} points ({points.told(form='+.2f')})"
+    if sure and len(gaps) < 2:
+        return Judgement(
+            "not comparable", "one seed has no interval; play at least two", found.mean, ours
+        )
     return Judgement("met" if met else "missed", reason, found.mean, ours)

@@ -114,6 +114,9 @@ def _silent(rounds: Columns) -> str:
     pruned = rounds["pruned_energy"][_came(rounds) > 0]
     reasons = {
         "no gradient was measured; write gradient_samples: 64": not len(rounds["round"]),
+        "some rounds were not measured, and the bound is on the mean over all; write evaluate_every: 1": (
+            np.isnan(rounds["gradient_square"]).any()
+        ),
         "what was pruned is not told": np.isnan(pruned).any(),
         "what devices kept is not known; write remember_masks: true": not len(
             _known(rounds, "coverage_bias")

@@ -8,6 +8,8 @@ import numpy as np
 from channel_models.units import FloatArray, Share
 from wflsim.claims.paired import interval, unknown
 from wflsim.contracts import Evidence, Judgement, Named
+from wflsim.records.recorder import Columns
+from wflsim.records.report import STOP
 
 TOLERANCE = 1e-9
 """Relative excess that counts as rounding."""
@@ -49,13 +51,15 @@ class ColumnGap:
     def judge(self, evidence: Evidence) -> Judgement:
         """Return what the means over rounds say."""
         of, beside = (
-            np.array([_mean(rounds[self.column]) for rounds in evidence.table(variant)])
+            np.array([_mean(by_round(rounds, self.column)) for rounds in evidence.table(variant)])
             for variant in (self.of, self.beside)
         )
         gaps = of - beside
         silent = unknown(gaps.tolist(), f"{self.column} is not known")
         if silent:
             return silent
+        if len(gaps) < 2:
+            return Judgement("not comparable", "one seed has no interval; play at least two")
         found = interval(gaps.tolist())
         sign = -1.0 if self.below else 1.0
         sure = found.high < 0.0 if self.below else found.low > 0.0
@@ -124,6 +128,15 @@ class KeptWithin:
     @property
     def _added(self) -> tuple[str, ...]:
         return (self.column,) if isinstance(self.column, str) else self.column
+
+
+def by_round(rounds: Columns, column: str) -> FloatArray:
+    """Return a column's mean in each round over its exchanges; what was stopped at the end of the run is none of them."""
+    played = (
+        rounds["exchange"] != STOP if "exchange" in rounds else np.ones(len(rounds[column]), bool)
+    )
+    each, values = rounds["round"][played], np.asarray(rounds[column][played], dtype=float)
+    return np.array([_mean(values[each == round_]) for round_ in np.unique(each)])
 
 
 def _mean(values: FloatArray) -> float:

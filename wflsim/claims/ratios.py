@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isnan, nan
+from math import nan
 from typing import Protocol
 
 import numpy as np
@@ -127,16 +127,22 @@ def _to_accuracy(
         ]
         for tables in (of, beside)
     ]
-    ratios = np.divide(costs[0], costs[1])
-    pairs = zip(evidence.seeds, ratios.tolist(), strict=True)
-    never = [seed for seed, ratio in pairs if isnan(ratio)]
+    mine, other = (np.array(found) for found in costs)
+    if (other == 0.0).any():
+        return Judgement("not comparable", f"{claim.beside} takes no {column} until it is there")
+    return _reaching(mine / other, list(evidence.seeds), claim.most)
+
+
+def _reaching(ratios: FloatArray, seeds: Sequence[int], most: float) -> Judgement:
+    """Return the verdict on one ratio a seed, not a number where one of the two never got there."""
+    never = [seed for seed, ratio in zip(seeds, ratios, strict=True) if np.isnan(ratio)]
     reached = ratios[~np.isnan(ratios)].tolist()
     if not never:
-        return at_most(reached, claim.most)
+        return at_most(reached, most)
     reason = f"never reached in {_seeds(never)}"
     if not reached:
         return Judgement("missed", reason, nan, "never reached")
-    judged = at_most(reached, claim.most)
+    judged = at_most(reached, most)
     ours = f"never reached in {len(never)} of {len(ratios)} seeds, else {judged.ours}"
     return Judgement("missed", f"{reason}; else {judged.reason}", judged.value, ours)
 

@@ -83,6 +83,7 @@ def _as_json(loaded: "Loaded", links: "Budget", outlooks: dict[str, "Outlook"]) 
                     "sparsest_s": seen.sparsest_s,
                     "length_s": seen.length_s,
                     "keep": seen.keep.tolist(),
+                    "budget_j": seen.budget_j.tolist(),
                     "binding": dict(seen.binding),
                     "feasible": seen.feasible,
                     "met": seen.met,
@@ -118,6 +119,10 @@ def _print(loaded: "Loaded", links: "Budget", outlooks: dict[str, "Outlook"]) ->
         click.echo(
             f"  kept share: {seen.keep.min():.3f} to {seen.keep.max():.3f}, mean {seen.keep.mean():.3f}"
         )
+        if isfinite(seen.budget_j.min()):
+            click.echo(
+                f"  energy of a device: at most {seen.budget_j.min():.4g} to {seen.budget_j.max():.4g} J"
+            )
         for what, count in seen.binding.items():
             click.echo(f"  {count} devices are held by {what}")
 

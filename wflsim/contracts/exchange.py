@@ -99,7 +99,7 @@ class Curve:
 
     Attributes:
         pruning: Pruning ratios ρ, rising from 0 to 1, shape (J,).
-        error: Error φ at each, convex and rising, shape (K, J).
+        error: Error φ at each, rising, as it was measured: an allocator makes it convex, shape (K, J).
     """
 
     pruning: FloatArray

@@ -69,10 +69,12 @@ class MaskState:
             cap: Largest share of weights to keep.
         """
         weights = {name: self.model.shared[name] for name in self.mask}
-        squares = torch.stack([message.tensors[SQUARES] for message in updates.messages])
+        squares = np.zeros(sum(weight.numel() for weight in weights.values()))
+        for message in updates.messages:
+            squares += message.tensors[SQUARES].numpy()
         layer = np.repeat(np.arange(len(weights)), [w.numel() for w in weights.values()])
         chosen = reconfigure(
-            squares.double().sum(0).numpy(),
+            squares,
             _flat(magnitude(weights)).numpy(),
             _flat(self.mask).numpy(),
             seconds[0],

@@ -173,7 +173,33 @@ def _extended(tree: Tree, mistakes: list[Mistake], folder: Path, depth: int = 0)
         what, _, remedy = str(error).rpartition("; ")
         raise ScenarioError([named.mistake(what or str(error), remedy)]) from error
     mistakes += more
-    return merge(_extended(below, mistakes, path.parent, depth + 1), over)
+    return merge(_kinded(_extended(below, mistakes, path.parent, depth + 1)), over)
+
+
+def _kinded(tree: Tree) -> Tree:
+    """Return a whole scenario's tree in which every component says its kind, so that another kind can be told from more fields."""
+    if not isinstance(tree.value, dict):
+        return tree
+    found = {**_with_kinds(tree, World).value, **_with_kinds(_only(tree, SYSTEM), System).value}
+    variants = found.get(VARIANTS)
+    if variants is not None and isinstance(variants.value, dict):
+        base = _only(tree, SYSTEM)
+        each = {name: _in_base(base, one) for name, one in variants.value.items()}
+        found[VARIANTS] = replace(variants, value=each)
+    return replace(tree, value=found)
+
+
+def _in_base(base: Tree, variant: Tree) -> Tree:
+    """Return a variant's tree in which components say their kind that neither it nor the base says."""
+    if not isinstance(variant.value, dict):
+        return variant
+    bare = {key: child for key, child in variant.value.items() if key not in base.value}
+    kinded = _with_kinds(replace(variant, value=bare), System).value
+    return replace(variant, value={key: kinded.get(key, v) for key, v in variant.value.items()})
+
+
+def _only(tree: Tree, keys: Mapping[str, object]) -> Tree:
+    return replace(tree, value={key: child for key, child in tree.value.items() if key in keys})
 
 
 def _systems(parts: _Parts, structure: Structure) -> dict[str, System]:

@@ -12,7 +12,6 @@ from optimizers.closed_forms.liu_yu2022 import Choosing
 from optimizers.convex.cpu_frequency import Clocking, Processors, at_frequencies
 from optimizers.lyapunov import Queues, Weighing
 from wflsim.contracts import Exchange, FloatArray
-from wflsim.errors import UserError
 from wflsim.simulation.air import Sensed, as_planned
 from wflsim.simulation.budgeting import Spending, spending
 from wflsim.simulation.grid import on_grid
@@ -36,7 +35,11 @@ def agree(
     """
     allocator, posed = site.system.allocator, site.pose(exchange, sensed, window)
     if isinstance(allocator, Weighing) and window.overdrawn_j is not None:
-        allocator = allocator.weighing(Queues(window.overdrawn_j))
+        # The problem counts in radiated joules.
+        radiated = _spending(site, posed).radiated
+        allocator = allocator.weighing(Queues(window.overdrawn_j * radiated))
+    if isinstance(allocator, Choosing) and site.system.energy.compares:
+        posed = posed.only(allocator.chosen(posed.problem))
     posed = budgeted(site, posed, allocator, stream)
     if isinstance(allocator, Choosing):
         posed = posed.only(allocator.chosen(posed.problem))
@@ -55,8 +58,9 @@ def budgeted(site: Site, posed: Posed, allocator: Allocator, stream: Stream) -> 
     free_j = np.full_like(posed.budget_j, np.inf)
     if energy.compares:
         free_j = plans.of(answer(posed, allocator, stream)[1])
+        free_j = np.where(np.isfinite(free_j), free_j, 0.0)  # who cannot send has no part
     budget_j = energy.round_j(free_j)
-    if np.isinf(budget_j).all():
+    if np.isinf(budget_j).all() and np.isinf(energy.mean_j):
         return posed
     return replace(posed, problem=plans.within(posed.problem, budget_j), budget_j=budget_j)
 
@@ -64,23 +68,20 @@ def budgeted(site: Site, posed: Posed, allocator: Allocator, stream: Stream) -> 
 def clocked(site: Site, posed: Posed, allocator: Clocking) -> Posed:
     """Return the problem at the clock rates that an allocator chooses, none above the device's own."""
     compute, exchange, plans = site.devices.compute, posed.exchange, _spending(site, posed)
-    if not isinstance(compute, Kappa):
-        raise UserError(
-            "allocator: clock rates are chosen for devices whose power is that of kappa; write fleet.compute: kappa, or "
-            "another allocator"
-        )
-    seconds_per_mac = site.devices.seconds_per_mac[exchange.participants]
-    computing_s = exchange.macs.fixed * seconds_per_mac
+    assert isinstance(compute, Kappa), "others are refused before anything is played"
+    who = exchange.participants
+    computing_s = exchange.macs.fixed * site.devices.seconds_per_mac[who]
     processors = Processors(
         cycles_fixed=compute.cycles_per_mac * exchange.macs.fixed,
         cycles_slope=compute.cycles_per_mac * exchange.macs.prunable,
         frequency_max_hz=posed.clock_hz,
         kappa=compute.kappa / plans.radiated,
     )
-    computing_j = site.devices.compute_w[exchange.participants] * computing_s
+    left_j = plans.left_j(posed.problem, posed.budget_j)
+    left_j = np.maximum(left_j + site.devices.compute_w[who] * computing_s, 0.0)
     problem = posed.problem.changed(
         fixed_s=np.maximum(posed.problem.fixed_s - computing_s, 0.0),
-        energy_j=posed.problem.energy_j + computing_j / plans.radiated,
+        energy_j=left_j / plans.radiated,
     )
     clock_hz = allocator.clock_hz(problem, processors)
     return replace(posed, problem=at_frequencies(problem, processors, clock_hz), clock_hz=clock_hz)
@@ -130,14 +131,16 @@ def rates_of(posed: Posed, allocation: Allocation) -> FloatArray:
 
 
 def _spending(site: Site, posed: Posed) -> Spending:
-    """Return what the participants spend on a round."""
-    devices, exchange = site.devices, posed.exchange
-    who = exchange.participants
+    """Return what the participants spend until the server is done with the round."""
+    devices, exchange, system = site.devices, posed.exchange, site.system
+    who, period_s = exchange.participants, system.policy.limit_s(posed.deadline_s)
+    until_s = np.maximum(posed.due_s, posed.rounds * period_s if np.isfinite(period_s) else 0.0)
     return spending(
         posed.problem,
         site.world.fleet.electronics,
         devices.compute_w[who],
         receive_s=posed.receive_s,
         computing_s=devices.compute.start_s + exchange.macs.fixed * devices.seconds_per_mac[who],
-        until_s=posed.due_s,
+        until_s=until_s + system.procedures.aggregation_s,
+        airtime_share=system.procedures.uplink.share,
     )

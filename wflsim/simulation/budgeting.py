@@ -19,7 +19,7 @@ class Spending:
     Attributes:
         fixed_j: What neither changes.
         slope_j: What the whole prunable part adds.
-        radiated: Joules that a radiated joule takes.
+        radiated: Joules that a joule takes which is planned as radiated over the whole upload.
         most_w: Sum of all powers beside what is radiated.
     """
 
@@ -34,8 +34,8 @@ class Spending:
         sent_j = np.where(allocation.upload_s > 0.0, sent_j, 0.0)
         return np.asarray(self.fixed_j + self.slope_j * allocation.keep + self.radiated * sent_j)
 
-    def within(self, problem: RoundProblem, budget_j: FloatArray) -> RoundProblem:
-        """Return the problem with budgets, in which a radiated joule counts as one.
+    def left_j(self, problem: RoundProblem, budget_j: FloatArray) -> FloatArray:
+        """Return what budgets leave for r and for radiation, below 0 where what is fixed exceeds them, shape (K,).
 
         A few nanoseconds are kept back, since the network rounds every instant to one.
 
@@ -44,7 +44,16 @@ class Spending:
             budget_j: What each device may spend in all, shape (K,).
         """
         rounding_j = _ROUNDING_S * (self.most_w + self.radiated * problem.power_max_w)
-        left_j = np.maximum(budget_j - self.fixed_j - rounding_j, 0.0) / self.radiated
+        return np.asarray(budget_j - self.fixed_j - rounding_j)
+
+    def within(self, problem: RoundProblem, budget_j: FloatArray) -> RoundProblem:
+        """Return the problem with budgets, in which a radiated joule counts as one.
+
+        Args:
+            problem: The round.
+            budget_j: What each device may spend in all, shape (K,).
+        """
+        left_j = np.maximum(self.left_j(problem, budget_j), 0.0) / self.radiated
         return problem.changed(energy_j=left_j, slope_j=self.slope_j / self.radiated)
 
 
@@ -56,11 +65,13 @@ def spending(
     receive_s: FloatArray,
     computing_s: FloatArray,
     until_s: FloatArray,
+    airtime_share: float = 1.0,
 ) -> Spending:
-    """Return what the devices of a round spend, as far as it can be planned; never less than they do.
+    """Return what the devices of a round spend, as far as it can be planned.
 
     Procedures are charged at the dearest of their powers. After computing a device sends or waits until the round is over,
-    both charged at the dearer of the two beside what is radiated; exact where circuits and waiting draw nothing [X].
+    both charged at the dearer of the two beside what is radiated; exact where circuits and waiting draw nothing, and more
+    than is spent where circuits draw much [X]. What cannot be planned comes on top: slowness, repeats, a backhaul.
 
     Args:
         problem: The round.
@@ -69,10 +80,12 @@ def spending(
         receive_s: Time of receiving, shape (K,).
         computing_s: Computing that no ratio changes, loading included, shape (K,).
         until_s: Length of the round for each device, shape (K,).
+        airtime_share: Share of an upload in which a device is on the air.
     """
     silent, loud = np.zeros_like(compute_w), np.ones_like(compute_w)
-    power_w = electronics.phase_power_w(compute_w, silent, loud)
-    radiated = electronics.phase_power_w(compute_w, loud, loud)[:, UPLOAD] - power_w[:, UPLOAD]
+    share = airtime_share * loud
+    power_w = electronics.phase_power_w(compute_w, silent, share)
+    radiated = electronics.phase_power_w(compute_w, loud, share)[:, UPLOAD] - power_w[:, UPLOAD]
     around_w = power_w[:, [PAGE, ACCESS, GRANT, QUEUE]].max(axis=1)
     late_w = power_w[:, [UPLOAD, WAIT]].max(axis=1)
     around_s = np.maximum(problem.fixed_s - receive_s - computing_s, 0.0)

@@ -154,8 +154,10 @@ def agreed(
     window = Window(free_hz, rounds[begins], before.now_ns, overdrawn_j)
     posed, allocation = agree(site, asked, sensed, window, lambda: turn.draw("allocator"))
     plan = plan_of(ground, posed, allocation, turn, before)
-    if np.isinf(ground.system.policy.limit_s(posed.deadline_s)) and np.isfinite(posed.deadline_s):
-        # The allocator has left out who cannot meet the deadline; a server without a limit would wait for them for ever.
+    endless = np.isinf(ground.system.policy.limit_s(posed.deadline_s))
+    if (endless and np.isfinite(posed.deadline_s)) or np.isfinite(posed.budget_j).any():
+        # The allocator has left out who cannot meet the deadline, or cannot afford it; a server without a limit would wait for
+        # them for ever, and computing in vain would cost more than a budget allows.
         plan = plan.only((plan.bits == 0.0) | (plan.rate_bps > 0.0))
     return Agreement(posed, allocation, plan)
 
@@ -175,18 +177,19 @@ def plan_of(
     seconds_per_mac = devices.compute.seconds_per_mac(posed.clock_hz)
     computing_s = exchange.computed_macs(keep) * seconds_per_mac * factors
     band_hz, power_w = allocation.bandwidth_hz, np.asarray(allocation.power_w)
+    rate_bps = rates_of(posed, allocation)
     return Plan(
         device=who,
         cell=ground.serving[who],
         receive_s=posed.receive_s,
         compute_s=devices.compute.start_s + computing_s,
         bits=exchange.sent_bits(keep),
-        rate_bps=rates_of(posed, allocation),
+        rate_bps=rate_bps,
         errors=_errors(ground.system.procedures.uplink, posed.uplink, band_hz, power_w),
         keep=keep,
         bandwidth_hz=band_hz,
         compute_w=devices.compute.power_w(posed.clock_hz),
-        transmit_w=power_w,
+        transmit_w=np.where(rate_bps > 0.0, power_w, 0.0),
         deadline_s=posed.due_s,
         rounds=posed.rounds,
         charge_j=before.life.charge.charge_j[who],

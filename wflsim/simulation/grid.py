@@ -19,11 +19,13 @@ def on_grid(problem: RoundProblem, allocation: Allocation, block_hz: float) -> A
     total = int(problem.bandwidth_hz / block_hz * (1 + 1e-12))
     blocks = whole_blocks(allocation.bandwidth_hz / block_hz, total)
     bandwidth_hz = blocks * block_hz
-    keep = allocation.keep
+    keep, power_w = allocation.keep, allocation.power_w
     if problem.limited:
         keep = np.minimum(keep, kept(problem, bandwidth_hz))
+    if np.isfinite(problem.energy_j).any():
+        power_w = problem.power_w(keep, bandwidth_hz)  # what the budget allows on another band
     return problem.allocation(
-        keep=keep, bandwidth_hz=bandwidth_hz, power_w=np.where(blocks > 0, allocation.power_w, 0.0)
+        keep=keep, bandwidth_hz=bandwidth_hz, power_w=np.where(blocks > 0, power_w, 0.0)
     )
 
 

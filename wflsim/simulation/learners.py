@@ -120,7 +120,8 @@ class Trainees:
     def told_of(self, passage: Passage, evaluated: bool) -> dict[str, float]:
         """Return what the algorithm tells, how good models are as they were pruned last, and what slopes are measured."""
         algorithm, state = self.algorithm, passage.after
-        told = dict(algorithm.told(state)) if isinstance(algorithm, Telling) else {}
+        fused = len(passage.came) > 0  # else a state tells of an earlier round
+        told = dict(algorithm.told(state)) if fused and isinstance(algorithm, Telling) else {}
         if evaluated and isinstance(algorithm, Masked):
             told["accuracy_masked"] = evaluate_masked(algorithm, state, self.task, self.evaluated)
         if evaluated and self.gauge is not None:

@@ -195,7 +195,7 @@ class Stage:
 
     def _remembered(self, scene: Scene, sensed: Sensed, games: Sequence[Played]) -> Scene:
         """Return the scene that remembers the round, where somebody is chosen by what was."""
-        if self.system.invited is None or isinstance(self.system.selection, Random):
+        if isinstance(self.system.selection, Random):
             return scene
         gain = sensed.uplink(self.setting.world.radio, np.arange(len(scene.past.taken))).gain
         return replace(scene, past=scene.past.and_then(gain, _came(games)))

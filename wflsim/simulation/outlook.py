@@ -66,6 +66,7 @@ class Outlook:
         keep: Kept shares, shape (K,).
         binding: What holds the devices, with the number of devices.
         certificate: The allocation's certificate.
+        budget_j: What each device may spend, infinite for no limit, shape (K,).
     """
 
     deadline_s: float
@@ -77,6 +78,7 @@ class Outlook:
     keep: FloatArray
     binding: Mapping[str, int]
     certificate: Certificate
+    budget_j: FloatArray
 
     @property
     def feasible(self) -> bool:
@@ -166,6 +168,7 @@ def outlook(setting: Setting, system: System) -> Outlook:
         keep=keep,
         binding=Counter(TOO_LATE if missed else BINDING[active] for missed, active in held),
         certificate=allocation.certificate,
+        budget_j=posed.budget_j,
     )
 
 

@@ -5,11 +5,14 @@ from math import inf, isfinite, isinf
 
 import numpy as np
 
+from optimizers.convex.cpu_frequency import Clocking
 from optimizers.lyapunov import Weighing
 from wflsim.contracts import Patient, Tiered
 from wflsim.errors import UserError
+from wflsim.learning.algorithms.japp import Japp
 from wflsim.learning.algorithms.workload import Workload
 from wflsim.scenario.schema import System, World
+from wflsim.world.compute import Kappa
 from wflsim.world.deadlines import Fixed, NoDeadline
 
 
@@ -40,10 +43,25 @@ def _contradictions(world: World, system: System) -> Iterator[tuple[bool, str]]:
         f"procedures.margin_s: {margin_s:g} s leave nothing of a round of {min(deadline_s, limit_s):g} s; take a smaller margin",
     )
     yield from _budgets(system, min(deadline_s, limit_s))
+    yield (
+        isinstance(system.allocator, Clocking) and not isinstance(world.fleet.compute, Kappa),
+        (
+            "allocator: clock rates are chosen for devices whose power is that of kappa; write fleet.compute: kappa, or "
+            "another allocator"
+        ),
+    )
     trains = system.learning.trains
     yield (
         trains and system.policy.late.goes_on and not isinstance(system.algorithm, Patient),
         f"policy.late: {type(system.algorithm).__name__} cannot fuse updates of older rounds; write late: dropped",
+    )
+    stale = system.policy.late.goes_on or isinstance(system.policy, Tiered)
+    yield (
+        stale and isinstance(system.algorithm, Japp) and not system.algorithm.averages_plainly,
+        (
+            "algorithm.fusion: updates of older rounds are fused by the mean over those who kept a weight, by samples; write "
+            "fusion: kept and fusion_weight: samples, or late: dropped and no tiers"
+        ),
     )
     yield (
         trains and isinstance(system.algorithm, Workload),
@@ -53,13 +71,12 @@ def _contradictions(world: World, system: System) -> Iterator[tuple[bool, str]]:
 
 def _budgets(system: System, limit_s: float) -> Iterator[tuple[bool, str]]:
     """Yield what is wrong with energy budgets, and how to say it."""
-    one = np.ones(1)
     unlimited = isinstance(system.deadline, NoDeadline) and isinf(limit_s)
+    weighs, means = isinstance(system.allocator, Weighing), isfinite(system.energy.mean_j)
     yield (
-        unlimited and bool(np.isfinite(system.energy.round_j(one)).any()),
+        unlimited and (means or bool(np.isfinite(system.energy.round_j(np.ones(1))).any())),
         "energy: a budget needs a deadline, since without one the slowest upload is always the cheapest; write a deadline",
     )
-    weighs, means = isinstance(system.allocator, Weighing), isfinite(system.energy.mean_j)
     yield (
         means and not weighs,
         (

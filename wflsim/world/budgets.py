@@ -1,4 +1,7 @@
-"""How much energy a device may spend on a round: as much as it takes, joules, a share of its free use, or a mean in the long run."""
+"""How much energy a device may spend on an exchange: as much as it takes, joules, a share of its free use, or a mean in the long run.
+
+Where an algorithm exchanges several times a round, each exchange has the budget of its own.
+"""
 
 from dataclasses import dataclass
 from math import inf

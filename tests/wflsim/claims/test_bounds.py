@@ -78,20 +78,11 @@ def test_the_largest_constants_of_the_path_count(column):
     assert judged(rounds([1.0, 3.0], **larger)).value < one
 
 
-def test_rounds_that_were_not_measured_count_with_what_they_pruned():
-    def gaps(values):
-        return np.array(values) + np.array([0.0, np.nan, 0.0])
-
-    energy = [2.0, 8.0, 2.0]
-    columns = {
-        name: gaps(values)
-        for name, values in rounds([1.0] * 3).items()
-        if name.startswith(("gradient", "personal", "loss", "coverage_b", "smooth"))
-    }
-    found = judged(rounds([1.0] * 3, **columns, pruned_energy=energy))
-    # Two thirds of what is learnt at first for two rounds; of pruning twice as much.
-    assert found.value == pytest.approx(1.0 / (BOUND - 7.5 / 3 + 24))
-    assert "measured in 2 of 3 rounds" in found.reason
+def test_the_mean_over_some_rounds_is_not_held_against_a_bound_on_the_mean_over_all():
+    """Gradients that were not looked at might be anything: 1, 1000, 1000, 1 breaks a bound that 1 and 1 keep."""
+    found = judged(rounds([1.0, np.nan, 1.0]))
+    assert found.verdict == "not comparable"
+    assert "evaluate_every: 1" in found.reason
 
 
 def test_rounds_before_the_first_measurement_do_not_count():

@@ -211,7 +211,7 @@ def test_a_gap_of_columns_must_have_its_size_and_more_than_one_seed():
     seed = {"a": rounds([0], keep_mean=[0.4]), "b": rounds([0], keep_mean=[0.5])}
     other = {"a": rounds([0], keep_mean=[0.41]), "b": rounds([0], keep_mean=[0.51])}
     claim = ColumnGap(**PAIR, column="keep_mean", below=True)
-    assert claim.judge(evidence(seed)).verdict == "missed"
+    assert claim.judge(evidence(seed)).verdict == "not comparable"
     assert claim.judge(evidence(seed, other)).verdict == "met"
     assert replace(claim, share=0.19).judge(evidence(seed, other)).verdict == "met"
     assert replace(claim, share=0.21).judge(evidence(seed, other)).verdict == "missed"
@@ -236,6 +236,26 @@ def test_where_it_must_be_sure_the_interval_must_lie_above_nothing():
     assert claim.judge(doubtful).verdict == "missed"
     assert replace(claim, sure=False).judge(doubtful).verdict == "met"
     assert claim.judge(plain).verdict == "met"
+    assert claim.judge(ends([(0.9, 0.5)])).verdict == "not comparable"
+
+
+def test_a_column_is_a_mean_over_rounds_whatever_number_of_exchanges_each_has():
+    one, two = rounds([0, 0], energy_j=[2.0, 2.0]), rounds([0, 0, 0], energy_j=[3.0, 1.0, 2.0])
+    two["round"] = np.array([0, 0, 1])
+    stopped = {**rounds([0, 0, 0], energy_j=[2.0, 2.0, 90.0])}
+    stopped["round"] = np.array([0, 1, 1])
+    stopped["exchange"] = np.array(["train", "train", "stop"], dtype=object)
+    for other in (two, stopped):
+        found = evidence({"a": one, "b": other}, {"a": one, "b": other})
+        claim = ColumnGap(**PAIR, column="energy_j", below=True)
+        assert claim.judge(found).value == pytest.approx(0.0)
+        assert claim.judge(found).verdict == "missed"
+
+
+def test_getting_there_for_nothing_has_no_ratio():
+    tables = {"a": rounds([0.8], up_bits=[4.0]), "b": rounds([0.8], up_bits=[0.0])}
+    judged = SumToAccuracy(**PAIR, column="up_bits").judge(evidence(tables))
+    assert judged.verdict == "not comparable"
 
 
 def clients(**columns):

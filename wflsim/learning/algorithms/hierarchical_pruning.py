@@ -35,7 +35,7 @@ class HierarchicalPruning:
         steps: Steps κ₁ of an edge round on what is kept.
         batch_size: Samples of a step.
         learning_rate: Step size.
-        importance: Score of a weight: its change in the scoring steps (delta), or its size before them (magnitude).
+        importance: Score of a weight, as in `japp`.
         keep_min: Least share of the weights that a device keeps.
     """
 

@@ -46,13 +46,13 @@ class Japp:
         shared_rate: Step size of the shared part.
         importance: Score of a weight: its change in the scoring steps (delta), its size before them (magnitude), and with the
             slope that those steps have added up, the square of the product of slope and weight (taylor) or of the slope
-            alone (grad), which at one step size keeps the same weights as delta.
+            alone (grad), which keeps the same single weights as delta.
         scope: Compare weights across all layers (global), or within each (per_layer).
         grain: Prune weights one by one, which saves air and no work on common hardware, or whole units (channels,
             neurons), with which devices train a smaller model [ours].
         levels: Pruning whole units, how many shares of them a device may keep: 1/levels, 2/levels, …, all of them.
         restart: Begin the masked steps from the received weights instead of the scored ones.
-        keep_min: Least share of the shared weights that a device keeps.
+        keep_min: Least share of the shared weights that a device keeps; where that is all of them, no mask travels.
         mask: Whether the mask travels with the weights and is paid for (bitmap), or travels unpaid (free), as many papers
             have it.
         fusion: A weight's new value: the mean over those who kept it (kept), or over all with zeros filled in (zeros), which
@@ -86,6 +86,22 @@ class Japp:
     curve_points: Annotated[int, ("least", 0), ("most", 255)] = 0
     remember_masks: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse switches that would not do what they say with whole units."""
+        if self.grain == "units" and self.remember_masks:
+            raise ValueError(
+                "remember_masks: units take biases and parts of other layers with them; write grain: weights"
+            )
+        if self.grain == "units" and self.fusion == "zeros":
+            raise ValueError(
+                "fusion: zeros would also shrink the statistics of pruned units; write grain: weights, or fusion: kept"
+            )
+
+    @property
+    def averages_plainly(self) -> bool:
+        """Whether fusion is what updates of older rounds are fused by, too: the mean over those who kept, by samples."""
+        return self.fusion == "kept" and self.fusion_weight == "samples"
+
     def plan(
         self, anatomy: Anatomy, samples: IntArray, turn: Turn, state: "SplitState | None"
     ) -> Exchange | None:
@@ -113,7 +129,9 @@ class Japp:
             self.batch_size * (dense + self.masked_steps * fixed),
             self.batch_size * self.masked_steps * scaled,
         )
-        return shared.pruned_exchange(samples, macs, keep_min=self.keep_min)
+        return shared.pruned_exchange(
+            samples, macs, keep_min=self.keep_min, mask=self.keep_min < 1.0
+        )
 
     def _by_units(self, anatomy: Anatomy, samples: IntArray) -> Exchange | None:
         """Return the exchange in which whole units are pruned; None where weights are."""
@@ -254,7 +272,8 @@ class Japp:
         from wflsim.learning.payload import pruned
 
         anatomy = cohort.task.anatomy
-        names, masks = anatomy.split(self.personal)[0].tensors, self._masks(anatomy, scores, keep)
+        names = anatomy.split(self.personal)[0].tensors
+        masks = self._masks(anatomy, scores, keep) if self.keep_min < 1.0 else {}
         start = {
             name: tensor * masks[name] if name in masks else tensor
             for name, tensor in start.items()

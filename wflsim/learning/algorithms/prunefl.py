@@ -123,14 +123,15 @@ class PruneFl:
         return self.steps * self.batch_size * fixed, self.steps * self.batch_size * scaled
 
     def _seconds(self, anatomy: Anatomy, prices: Prices | None) -> tuple[float, float]:
-        """Return t = max(β/W + q/R) and c, the longest round without weights, over the devices that are heard at all."""
+        """Return t = max(β/W + q/R) and c, the longest rest of a round, the server's message included, over those who are heard."""
         assert prices is not None, "who asks for prices is told them"
         fixed, scaled = self._macs(anatomy)
         each_s = scaled / anatomy.weights * prices.mac_s + BITS_PER_VALUE * prices.bit_s
         rest_s = prices.rest_s + fixed * prices.mac_s
         rest_s = rest_s + BITS_PER_VALUE * anatomy.others * prices.bit_s
         heard = np.isfinite(each_s)
-        return float(each_s[heard].max()), float(rest_s[heard].max())
+        # What came was heard; without a price of their own, all weights cost the same.
+        return float(each_s[heard].max(initial=1e-30)), float(rest_s[heard].max(initial=1e-30))
 
 
 def _received(exchange: Exchange, bits: float) -> Exchange:

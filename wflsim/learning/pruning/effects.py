@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import torch
 
-from wflsim.contracts import FloatArray, Message
+from wflsim.contracts import BoolArray, FloatArray, Message
 from wflsim.learning.anatomy import Anatomy
-from wflsim.learning.payload import unpack
+from wflsim.learning.payload import BITMAP, UNITS, unpack
 from wflsim.learning.pruning.levels import curve_ratios
 
 CURVE = "curve"
@@ -27,30 +27,43 @@ def effects(groups: Sequence[Group], part: Anatomy) -> dict[str, float]:
         groups: What updates began with, and what arrived.
         part: The layers that are sent.
     """
-    kept: dict[str, torch.Tensor] = {}
-    pruned, whole = 0.0, 0.0
+    counts = np.zeros(part.weights, dtype=np.int32)
+    pruned, whole, came = 0.0, 0.0, 0
     for base, messages in groups:
-        shapes = {name: tensor.shape for name, tensor in base.items()}
-        weights = {name: base[name].double() for name in part.prunable}
-        energy = sum(float(tensor.square().sum()) for tensor in weights.values())
+        square = flat(base, part).double().square().numpy()
+        energy = float(square.sum())
         for message in messages:
-            masks = unpack(message, shapes, part)[1]
-            for name, tensor in weights.items():
-                pruned += float(tensor[~masks[name]].square().sum())
-                one = masks[name].to(torch.int32)
-                kept[name] = kept[name] + one if name in kept else one
+            kept = kept_weights(message, base, part)
+            counts += kept
+            pruned += float(square[~kept].sum())
             whole += energy
-    if not kept:
+            came += 1
+    if not came:
         return {}
-    counts = torch.cat([count.flatten() for count in kept.values()])
     covered = counts[counts > 0]
-    came = sum(len(messages) for _, messages in groups)
     return {
         "coverage": float(covered.min()) if len(covered) else 0.0,
-        "uncovered": 1.0 - len(covered) / len(counts),
+        "uncovered": 1.0 - len(covered) / max(len(counts), 1),
         "pruned_energy": pruned / came,
         "shared_energy": whole / came,
     }
+
+
+def flat(params: Tensors, part: Anatomy) -> torch.Tensor:
+    """Return the weights of some layers one after another, shape (W,)."""
+    weights = [params[name].flatten() for name in part.prunable]
+    return torch.cat(weights) if weights else torch.zeros(0)
+
+
+def kept_weights(message: Message, base: Tensors, part: Anatomy) -> BoolArray:
+    """Return which weights of some layers a message has kept, one after another, shape (W,)."""
+    if UNITS in message.tensors:
+        masks = unpack(message, {name: tensor.shape for name, tensor in base.items()}, part)[1]
+        return np.asarray(flat(masks, part).numpy(), dtype=np.bool_)
+    if BITMAP not in message.tensors:
+        return np.ones(part.weights, dtype=np.bool_)
+    bits = np.unpackbits(message.tensors[BITMAP].numpy(), count=part.weights)
+    return bits.astype(np.bool_)
 
 
 def curve(

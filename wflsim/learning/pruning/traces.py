@@ -6,9 +6,8 @@ import numpy as np
 import torch
 
 from wflsim.contracts import FloatArray, Updates
-from wflsim.learning.payload import unpack
 from wflsim.learning.personal import SplitState, Traces
-from wflsim.learning.pruning.effects import CURVE, effects
+from wflsim.learning.pruning.effects import CURVE, effects, kept_weights
 from wflsim.learning.pruning.levels import curve_ratios
 from wflsim.learning.pruning.masks import packed, unpacked
 from wflsim.learning.shelf import Shelf
@@ -64,11 +63,13 @@ def as_pruned(state: SplitState, device: int) -> dict[str, torch.Tensor] | None:
 
 def _masks(began: SplitState, updates: Updates) -> dict[str, torch.Tensor]:
     """Return the masks of some updates as bytes of eight bits, shapes (K, bytes)."""
-    shapes = {name: tensor.shape for name, tensor in began.shared.items()}
-    found = [unpack(message, shapes, began.part)[1] for message in updates.messages]
-    return {
-        name: packed(torch.stack([masks[name] for masks in found])) for name in began.part.prunable
-    }
+    sizes = {t.name: t.size for t in began.part.every() if t.name in began.part.prunable}
+    rows: dict[str, list[torch.Tensor]] = {name: [] for name in sizes}
+    for message in updates.messages:
+        kept = torch.from_numpy(kept_weights(message, began.shared, began.part))
+        for name, mask in zip(sizes, torch.split(kept, list(sizes.values())), strict=True):
+            rows[name].append(packed(mask[None])[0])
+    return {name: torch.stack(found) for name, found in rows.items()}
 
 
 def _reported(curve: FloatArray | None, updates: Updates, points: int, devices: int) -> FloatArray:
