@@ -50,6 +50,11 @@ def _contradictions(world: World, system: System) -> Iterator[tuple[bool, str]]:
             "another allocator"
         ),
     )
+    yield from _fusion(system)
+
+
+def _fusion(system: System) -> Iterator[tuple[bool, str]]:
+    """Yield what is wrong with what becomes of updates, and how to say it."""
     trains = system.learning.trains
     yield (
         trains and system.policy.late.goes_on and not isinstance(system.algorithm, Patient),

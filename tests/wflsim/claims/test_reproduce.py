@@ -286,4 +286,4 @@ def test_a_folder_that_lost_its_tables_is_told(pack, tmp_path):
 
 def test_an_unknown_name_lists_what_there_is():
     with pytest.raises(UserError, match="liu2024_fmnist"):
-        load("liu2024_mnist")
+        load("liu2024_emnist")
