@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from wflsim.contracts import Algorithm, IntArray, Masked, Scores
+from wflsim.contracts import Algorithm, FloatArray, IntArray, Masked, Scores
 from wflsim.learning.batched import Network
 from wflsim.learning.reliability import Reliability, right
 from wflsim.learning.task import Task
@@ -55,16 +55,11 @@ def evaluate(
     """
     examination = _Examination(algorithm, state, task, budget_bytes)
     who = np.arange(task.devices) if devices is None else devices
-    hits, count = np.zeros(task.devices), np.zeros(task.devices)
-    personal, whole = Reliability.none(), Reliability.none()
+    whole = Reliability.none()
     with at_rest(task.module):
-        for owner, logits, labels in examination.personal(who):
-            personal += Reliability.of(logits, labels)
-            hits += np.bincount(owner, right(logits, labels), task.devices)
-            count += np.bincount(owner, minlength=task.devices)
+        accuracy, personal = examination.own(who)
         for _, logits, labels in examination.whole():
             whole += Reliability.of(logits, labels)
-    accuracy = np.divide(hits, count, out=np.full(task.devices, np.nan), where=count > 0)
     return Scores(
         accuracy,
         whole.accuracy,
@@ -87,12 +82,9 @@ def evaluate_masked(
     if algorithm.masked_model_for(state, int(who[0])) is None:
         return float("nan")
     examination = _Examination(_AsPruned(algorithm), state, task, BUDGET_BYTES)
-    hits, count = np.zeros(task.devices), np.zeros(task.devices)
     with at_rest(task.module):
-        for owner, logits, labels in examination.personal(who):
-            hits += np.bincount(owner, right(logits, labels), task.devices)
-            count += np.bincount(owner, minlength=task.devices)
-    return float((hits[count > 0] / count[count > 0]).mean()) if count.any() else float("nan")
+        accuracy, _ = examination.own(who)
+    return Scores(accuracy, float("nan")).mean
 
 
 def drawn(devices: int, wanted: int | None, streams: Streams) -> IntArray | None:
@@ -156,6 +148,16 @@ class _Examination:
         rows = self.task.holdings.common_test
         model = self.algorithm.model_for(self.state, None)
         return self._alone(model, np.full(len(rows), -1), rows)
+
+    def own(self, who: IntArray) -> tuple[FloatArray, Reliability]:
+        """Return the accuracy of devices' own models, not a number where none was measured, shape (N,), and all answers."""
+        hits, count = np.zeros(self.task.devices), np.zeros(self.task.devices)
+        personal = Reliability.none()
+        for owner, logits, labels in self.personal(who):
+            personal += Reliability.of(logits, labels)
+            hits += np.bincount(owner, right(logits, labels), self.task.devices)
+            count += np.bincount(owner, minlength=self.task.devices)
+        return np.divide(hits, count, out=np.full_like(hits, np.nan), where=count > 0), personal
 
     def personal(self, who: IntArray) -> Iterator[Answered]:
         """Yield owners, logits and labels of devices' own models on their own test samples.

@@ -54,14 +54,14 @@ def agree(
 
 def budgeted(site: Site, posed: Posed, allocator: Allocator, stream: Stream) -> Posed:
     """Return the problem with the energy budgets of its round, if there are any."""
-    energy, plans = site.system.energy, _spending(site, posed)
-    free_j = np.full_like(posed.budget_j, np.inf)
+    energy, free_j = site.system.energy, np.full_like(posed.budget_j, np.inf)
+    if np.isinf(energy.mean_j) and not energy.compares and np.isinf(energy.round_j(free_j)).all():
+        return posed
+    plans = _spending(site, posed)
     if energy.compares:
         free_j = plans.of(answer(posed, allocator, stream)[1])
         free_j = np.where(np.isfinite(free_j), free_j, 0.0)  # who cannot send has no part
     budget_j = energy.round_j(free_j)
-    if np.isinf(budget_j).all() and np.isinf(energy.mean_j):
-        return posed
     return replace(posed, problem=plans.within(posed.problem, budget_j), budget_j=budget_j)
 
 
