@@ -44,7 +44,7 @@ class TimeToAccuracy:
     @property
     def needs(self) -> tuple[Named, ...]:
         """Both variants, and the accuracy."""
-        return (*_both(self.of, self.beside), Named("measure", "rounds", self.measure))
+        return (*both(self.of, self.beside), Named("measure", "rounds", self.measure))
 
     def judge(self, evidence: Evidence) -> Judgement:
         """Return what the times say."""
@@ -85,7 +85,7 @@ class SumToAccuracy:
     def needs(self) -> tuple[Named, ...]:
         """Both variants, the accuracy, and the column."""
         named = Named("measure", "rounds", self.measure), Named("column", "rounds", self.column)
-        return (*_both(self.of, self.beside), *named)
+        return (*both(self.of, self.beside), *named)
 
     def judge(self, evidence: Evidence) -> Judgement:
         """Return what the sums say."""
@@ -176,7 +176,7 @@ class TimeRatio:
     @property
     def needs(self) -> tuple[Named, ...]:
         """Both variants."""
-        return _both(self.of, self.beside)
+        return both(self.of, self.beside)
 
     def judge(self, evidence: Evidence) -> Judgement:
         """Return what the lengths of all exchanges say."""
@@ -208,14 +208,15 @@ class SumRatio:
     @property
     def needs(self) -> tuple[Named, ...]:
         """Both variants, and the column."""
-        return (*_both(self.of, self.beside), Named("column", "rounds", self.column))
+        return (*both(self.of, self.beside), Named("column", "rounds", self.column))
 
     def judge(self, evidence: Evidence) -> Judgement:
         """Return what the sums say."""
         return _of_sums(evidence, self.of, self.beside, self.column, self.most)
 
 
-def _both(of: str, beside: str) -> tuple[Named, ...]:
+def both(of: str, beside: str) -> tuple[Named, ...]:
+    """Return that two variants must be there."""
     return Named("of", "variants", of), Named("beside", "variants", beside)
 
 

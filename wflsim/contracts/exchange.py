@@ -39,6 +39,9 @@ class Turn:
         cell: The cell that serves each device of the fleet in this round, shape (N,); None where that is not known, as in
             ``wflsim check``.
         prices: What the exchange of this turn costs by operation and bit, for algorithms that ask (``Priced``).
+        heard: Which devices hear the server's message of this exchange, where it is for others than those who begin, too,
+            shape (N,); None for all.
+        began: Indices of the devices that begin in this exchange; None where that is not known yet.
     """
 
     round_: int
@@ -46,6 +49,8 @@ class Turn:
     streams: Streams
     cell: IntArray | None = field(default=None, compare=False)
     prices: Prices | None = field(default=None, compare=False)
+    heard: BoolArray | None = field(default=None, compare=False)
+    began: IntArray | None = field(default=None, compare=False)
 
     def draw(self, purpose: str, *indices: int) -> np.random.Generator:
         """Return the stream of a purpose at this moment, and of a device where one is given."""
@@ -126,6 +131,9 @@ class Exchange:
         curve: What pruning takes away, where the devices have measured it.
         relayed_bits: What a cell hands on to a server behind it when all its devices are settled: so many bits, 0 where it
             keeps what it gathered to itself for now; None for as much as the largest message that it gathered.
+        listeners: Indices of the devices that the server's message is for, participants among them; None for participants
+            alone. Who is there and idle hears it.
+        open: Whether all participants are asked to begin, however few a system invites to a round.
     """
 
     participants: IntArray
@@ -141,6 +149,8 @@ class Exchange:
     rungs: Rungs | None = None
     curve: Curve | None = None
     relayed_bits: float | None = None
+    listeners: IntArray | None = None
+    open: bool = False
 
     @property
     def silent(self) -> bool:
@@ -192,6 +202,11 @@ class Exchange:
                 changed[column.name] = replace(value, macs=value.macs[rows])
             elif isinstance(value, Curve):
                 changed[column.name] = replace(value, error=value.error[rows])
-            elif isinstance(value, np.ndarray):
+            elif isinstance(value, np.ndarray) and column.name != "listeners":
                 changed[column.name] = value[rows]
         return replace(self, **changed)
+
+    @property
+    def audience(self) -> IntArray:
+        """Indices of the devices that the server's message is for."""
+        return self.participants if self.listeners is None else self.listeners

@@ -54,17 +54,21 @@ class Updates:
         devices: Indices of the devices, shape (K,).
         messages: One message a device, in the order of ``devices``.
         private: State that the devices keep to themselves: nothing, or tensors by name, shapes (K, …).
+        macs: Operations that each really computed, of algorithms that train first, shape (K,); None for what was planned.
     """
 
     turn: Turn
     devices: IntArray
     messages: Sequence[Message]
     private: Mapping[str, Any] | None = None
+    macs: FloatArray | None = None
 
     def only(self, rows: IntArray) -> "Updates":
         """Return what some of the devices bring."""
         private = self.private and {name: each[rows] for name, each in self.private.items()}
-        return Updates(self.turn, self.devices[rows], [self.messages[row] for row in rows], private)
+        macs = None if self.macs is None else self.macs[rows]
+        messages = [self.messages[row] for row in rows]
+        return Updates(self.turn, self.devices[rows], messages, private, macs)
 
 
 @dataclass(frozen=True)
@@ -327,3 +331,34 @@ class Priced(Protocol):
     """An algorithm whose server weighs what it asks for by what that costs: the turns of its updates have ``prices``."""
 
     priced: bool
+
+
+@dataclass(frozen=True)
+class Reckoning:
+    """What a round cost by the rule by which an algorithm's authors count.
+
+    Attributes:
+        bits: Bits in both directions, over all whose updates were taken.
+        macs: Operations that they computed.
+    """
+
+    bits: float
+    macs: float
+
+
+@runtime_checkable
+class Reckoned(Protocol):
+    """An algorithm whose authors count costs by a rule of their own, which stands beside what was played."""
+
+    def reckoned(
+        self, anatomy: Anatomy, samples: IntArray, devices: IntArray, state: State
+    ) -> Reckoning:
+        """Return what a round cost by that rule.
+
+        Args:
+            anatomy: The model's layers.
+            samples: Number of training samples of each device, shape (N,).
+            devices: Whose updates were taken, each once, shape (K,).
+            state: The state after the round.
+        """
+        ...

@@ -80,12 +80,14 @@ class Layer:
         tensors: Its tensors, in the module's order, statistics last.
         macs: Multiply-accumulate operations of one sample's forward pass.
         norm: Whether it normalises.
+        mixing: Those of the operations that no weight takes part in, as attention's scores.
     """
 
     name: str
     tensors: tuple[Tensor, ...]
     macs: int
     norm: bool = False
+    mixing: int = 0
 
     @property
     def weights(self) -> int:
@@ -145,24 +147,33 @@ class Anatomy:
         """Names of the tensors that follow from the data and are not trained."""
         return tuple(tensor.name for tensor in self.every() if tensor.role == "statistic")
 
+    @property
+    def trained(self) -> dict[str, int]:
+        """Name → number of entries of the tensors that are trained, in order: all but statistics."""
+        return {tensor.name: tensor.size for tensor in self.every() if tensor.role != "statistic"}
+
     def every(self) -> tuple[Tensor, ...]:
         """Return all tensors, in order."""
         return tuple(tensor for layer in self.layers for tensor in layer.tensors)
 
-    def split(self, personal: str) -> tuple["Anatomy", "Anatomy"]:
+    def split(self, personal: str, key: str = "personal") -> tuple["Anatomy", "Anatomy"]:
         """Return the shared and the personal part.
 
         ``output`` makes the last layer with weights personal, ``input`` the first, ``norms`` every layer that
         normalises (arXiv 2102.07623), ``adapters`` those whose names speak of adapters (arXiv 2204.03809), ``none``
         nothing. Anything else is a list of layer names, between commas, in which * stands for any text.
+
+        Args:
+            personal: Which layers are personal.
+            key: The field that says so, for a model that has none of them.
         """
-        own = self._personal(personal)
+        own = self._personal(personal, key)
         return (
             Anatomy(tuple(layer for layer in self.layers if layer.name not in own), self.spaces),
             Anatomy(tuple(layer for layer in self.layers if layer.name in own), self.spaces),
         )
 
-    def _personal(self, personal: str) -> set[str]:
+    def _personal(self, personal: str, key: str) -> set[str]:
         """Return the names of the personal layers."""
         weighted = [layer.name for layer in self.layers if layer.weights]
         presets = {
@@ -185,7 +196,7 @@ class Anatomy:
         )
         if not found:
             raise UserError(
-                f"algorithm.personal: the model has no layers '{personal}', but "
+                f"algorithm.{key}: the model has no layers '{personal}', but "
                 f"{', '.join(layer.name for layer in self.layers)}; name some of them, or write none"
             )
         return found

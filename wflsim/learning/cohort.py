@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from wflsim.contracts import IntArray, Message, Turn, Updates
+from wflsim.contracts import FloatArray, IntArray, Message, Turn, Updates
 from wflsim.errors import UserError
 from wflsim.learning import batched, looped
 from wflsim.learning.engines import How
@@ -68,7 +68,11 @@ class Cohort:
         return [{name: params[name][index] for name in names} for index in range(len(self.devices))]
 
     def updates(
-        self, sent: Sequence[Params], private: Any = None, unpaid: tuple[str, ...] = ()
+        self,
+        sent: Sequence[Params],
+        private: Any = None,
+        unpaid: tuple[str, ...] = (),
+        macs: FloatArray | None = None,
     ) -> Updates:
         """Return what the devices send, one mapping of tensors a device, and what stays with them.
 
@@ -76,9 +80,10 @@ class Cohort:
             sent: The tensors of each message.
             private: What stays with the devices, by name, shapes (K, …).
             unpaid: Names of tensors that cost nothing on the air.
+            macs: Operations that each really computed, where that is known only now, shape (K,).
         """
         messages = [Message(tensors, unpaid) for tensors in sent]
-        return Updates(self.turn, self.devices, messages, private)
+        return Updates(self.turn, self.devices, messages, private, macs)
 
     def train(
         self,
@@ -119,15 +124,39 @@ class Cohort:
     ) -> dict[str, torch.Tensor]:
         """Return the slopes of each device's loss at one batch, shapes (K, …), whichever way devices are trained.
 
-        A step of descent tells them, (x − x′)/η. A power of two for η costs no digit, and one so large hides x.
-
         Args:
             params: Stacked parameters, shapes (K, …).
             names: Names of those whose slopes are asked for.
             batch: Samples of one step.
         """
-        moved = self.train(params, names, batch, _FAR)
-        return {name: (params[name] - moved[name]) / _FAR for name in names}
+        return self.slopes_and_statistics(params, names, (), batch)[0]
+
+    def slopes_and_statistics(
+        self,
+        params: Params,
+        names: Sequence[str],
+        statistics: Sequence[str],
+        batch: Batches,
+        *,
+        objective: Objective = CROSS_ENTROPY,
+        widths: Mapping[str, int] | None = None,
+    ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+        """Return the slopes of each device's loss at one batch, shapes (K, …), and the statistics after it.
+
+        A step of descent tells them, (x − x′)/η. A power of two for η costs no digit, and one so large hides x.
+
+        Args:
+            params: Stacked parameters, shapes (K, …).
+            names: Names of those whose slopes are asked for.
+            statistics: Names of the statistics of norms that are measured on the way.
+            batch: Samples of one step.
+            objective: The loss of one device.
+            widths: As of ``train``.
+        """
+        every = (*names, *statistics)
+        moved = self.train(params, every, batch, _FAR, objective=objective, widths=widths)
+        slopes = {name: (params[name] - moved[name]).div_(_FAR) for name in names}
+        return slopes, {name: moved[name] for name in statistics}
 
     def _taught(
         self, params: Params, lesson: Lesson, widths: Mapping[str, int] | None

@@ -237,7 +237,10 @@ def joined(updates: Sequence[Updates], order: IntArray) -> Updates:
             ]
             for name in updates[0].private
         }
-    return Updates(updates[0].turn, order, [messages[row] for row in rows], private)
+    macs = None
+    if updates[0].macs is not None:
+        macs = np.concatenate([np.asarray(each.macs) for each in updates])[rows]
+    return Updates(updates[0].turn, order, [messages[row] for row in rows], private, macs)
 
 
 def places(wanted: IntArray, among: IntArray) -> IntArray:

@@ -86,19 +86,19 @@ class LastStep(nn.LSTM):
 class SelfAttention(nn.Module):
     """Self-attention of several heads."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, seen: int) -> None:
         super().__init__()
-        self.heads = heads
-        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.heads, self.seen = heads, seen
+        self.qkv, self.out = nn.Linear(width, 3 * seen), nn.Linear(seen, width)
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Return the mixed tokens, shape (B, T, D)."""
-        batch, tokens, width = values.shape
+        batch, tokens, _ = values.shape
         parts = self.qkv(values).view(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         query, key, value = parts
         near = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5
         mixed = near.softmax(-1) @ value
-        projected: torch.Tensor = self.out(mixed.transpose(1, 2).reshape(batch, tokens, width))
+        projected: torch.Tensor = self.out(mixed.transpose(1, 2).reshape(batch, tokens, self.seen))
         return projected
 
 
@@ -170,5 +170,5 @@ BUILDERS: Mapping[type, Callable[[Any, bp.Flow], nn.Module]] = {
     bp.Positions: lambda part, flow: Added(flow.positions, flow.width),
     bp.MeanTokens: lambda part, flow: Mean(1),
     bp.Lstm: lambda part, flow: LastStep(flow.width, part.out, batch_first=True),
-    bp.Attention: lambda part, flow: SelfAttention(flow.width, part.heads),
+    bp.Attention: lambda part, flow: SelfAttention(flow.width, part.heads, part.seen(flow.width)),
 }

@@ -210,7 +210,7 @@ def _lstm(module: Any, name: str, flow: Flow, path: str) -> bp.Part:
 
 def _attention(module: Any, name: str, flow: Flow, path: str) -> bp.Part:
     _tokens(flow, path)
-    return bp.Attention(name, module.heads)
+    return bp.Attention(name, module.heads, module.seen // module.heads)
 
 
 Reader = Callable[[Any, str, Flow, str], bp.Part]

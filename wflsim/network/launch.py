@@ -96,6 +96,7 @@ class Network:
         """Return when devices are awake, have heard and have computed, and who then needs access."""
         offset = self.paging_offset[plan.device]
         awake = listening(self.procedures.paging, now_ns, offset, together=plan.together)
+        awake = replace(awake, after_s=np.maximum(awake.after_s, plan.called_s))
         if plan.silent:
             awake = replace(awake, after_s=np.zeros_like(awake.after_s))
         heard = awake.later(plan.receive_s)

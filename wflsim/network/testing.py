@@ -79,6 +79,8 @@ def _nothing(devices: int) -> Plan:
         gain=np.ones(devices),
         held=np.full(devices, "slack"),
         budget_j=endless,
+        macs=zeros,
+        called_s=zeros,
     )
 
 

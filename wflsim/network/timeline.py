@@ -50,6 +50,8 @@ class Plan:
         gain: Uplink power gain after combining, for the records, shape (K,).
         held: What holds the device in its allocation, for the records, shape (K,).
         budget_j: What each device may spend, infinite for no limit, for the records, shape (K,).
+        macs: Multiply-accumulate operations that it computes, for the records, shape (K,).
+        called_s: Time before which the server's message does not begin, since others are called too, shape (K,).
         together: Whether all receive one broadcast, for which they wait for each other.
         silent: Whether nothing travels: they are not called, and ask for nothing.
     """
@@ -72,6 +74,8 @@ class Plan:
     gain: FloatArray
     held: npt.NDArray[np.str_]
     budget_j: FloatArray
+    macs: FloatArray
+    called_s: FloatArray
     together: bool = True
     silent: bool = False
 

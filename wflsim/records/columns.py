@@ -97,6 +97,35 @@ INSIGHTS = (
     Column(
         "personal_smoothness", "", "float64", "The largest change of the gradient in that part."
     ),
+    Column(
+        "density",
+        "",
+        "float64",
+        "Mean over the layers that can be pruned of the share of weights or units kept, over the updates taken.",
+    ),
+    Column("removed_units", "", "float64", "Units that were removed as a whole."),
+    Column(
+        "resets", "", "float64", "Layers of those devices whose thresholds were set back to zero."
+    ),
+    Column(
+        "importance_drift",
+        "",
+        "float64",
+        "Mean size of the step that thresholds made weights take, relative to the weights.",
+    ),
+    Column(
+        "break_even",
+        "",
+        "float64",
+        "Participations of a device after which the bits that it saves have paid for those of exploring.",
+    ),
+    Column(
+        "paper_bits",
+        "bit",
+        "float64",
+        "Bits of the round in both directions, over the updates taken, by the rule of the algorithm's authors.",
+    ),
+    Column("paper_macs", "", "float64", "Operations of the round by their rule."),
 )
 """What an algorithm or an evaluation may tell beyond accuracies; not a number where it is not told."""
 
@@ -116,6 +145,15 @@ ROUNDS = (
     Column("offered_bits", "bit", "float64", "Size of all updates that were settled."),
     Column("up_bits", "bit", "float64", "Size of those that the server took in."),
     Column("lost_bits", "bit", "float64", "Size of those that it did not."),
+    Column(
+        "macs", "", "float64", "Multiply-accumulate operations of the updates that were settled."
+    ),
+    Column(
+        "listening_j",
+        "J",
+        "float64",
+        "Energy of devices that heard the server's message without taking part; no part of energy_j.",
+    ),
     Column("participants", "", "int64", "Devices that began."),
     Column("on_time", "", "int64", "Updates that met their deadline."),
     Column("late", "", "int64", "Updates that came after it and were still taken."),
@@ -234,6 +272,7 @@ CLIENTS = (
         Column(f"{phase}_j", "J", "float64", f"Energy of {doing}.")
         for phase, doing in DOING.items()
     ),
+    Column("macs", "", "float64", "Multiply-accumulate operations of the device's computing."),
     Column("budget_j", "J", "float64", "What the device might spend; infinite for no limit."),
     Column("battery_j", "J", "float64", "Energy in the battery at the end; infinite on the mains."),
     Column(

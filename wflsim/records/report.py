@@ -9,7 +9,7 @@ import numpy as np
 from channel_models.channel import Links
 from optimizers.certificate import Allocation
 from wflsim.clock import NANOSECONDS
-from wflsim.contracts import Exchange, FloatArray, Scores
+from wflsim.contracts import Exchange, FloatArray, IntArray, Scores
 from wflsim.network.timeline import Plan, Timeline
 
 STOP = "stop"
@@ -53,6 +53,8 @@ class Played:
         charge_j: What was left in the batteries of their devices afterwards, shape (S,).
         under_way: Number of updates that went on beyond it.
         progress: Mean weight of the updates taken, by their ages and samples; 0 if none came.
+        listened: Which devices heard the server's message without taking part, and what each spent on it, shapes (L,); None where
+            the message was for nobody else.
     """
 
     purpose: str
@@ -63,6 +65,12 @@ class Played:
     charge_j: FloatArray
     under_way: int
     progress: float = 0.0
+    listened: tuple[IntArray, FloatArray] | None = None
+
+    @property
+    def listening_j(self) -> float:
+        """What they spent."""
+        return 0.0 if self.listened is None else float(self.listened[1].sum())
 
     @property
     def participants(self) -> int:

@@ -6,10 +6,19 @@ import numpy as np
 
 from optimizers.certificate import Allocation
 from wflsim.clock import NANOSECONDS
-from wflsim.contracts import Exchange, FloatArray, IntArray, Lossy, TrainsFirst, Turn, Uplink
+from wflsim.contracts import (
+    Exchange,
+    FloatArray,
+    IntArray,
+    Load,
+    Lossy,
+    TrainsFirst,
+    Turn,
+    Uplink,
+)
 from wflsim.network.launch import Network
 from wflsim.network.round import play
-from wflsim.network.timeline import Flights, Plan
+from wflsim.network.timeline import PAGE, RECEIVE, Flights, Plan, Timeline
 from wflsim.records.report import Played
 from wflsim.scenario.schema import System
 from wflsim.simulation.agreeing import agree, rates_of
@@ -100,6 +109,7 @@ def played(
     deadline_s = ground.system.deadline.seconds(np.nan, np.nan)
     deadline_s = np.inf if np.isnan(deadline_s) else deadline_s
     if made is not None:
+        began = replace(began, turn=replace(turn, began=made.plan.device))
         began, plan = _trained(ground, began, made.plan)
         flights = flights.and_also(ground.network.launch(plan, turn.round_, before.now_ns))
         deadline_s = made.posed.deadline_s
@@ -114,6 +124,9 @@ def played(
     )
     spent_j = timeline.phase_j.sum(axis=1)
     life = before.life.gathered(timeline.device, spent_j, timeline.end_ns)
+    listened = None if made is None else _listening(ground, made, sensed, timeline, life)
+    if listened is not None:
+        life = life.gathered(*listened, timeline.end_ns)
     game = Played(
         purpose=exchange.purpose,
         round_=turn.round_,
@@ -122,6 +135,7 @@ def played(
         timeline=timeline,
         charge_j=life.charge.charge_j[timeline.device],
         under_way=len(flights),
+        listened=listened,
     )
     after = replace(before, now_ns=timeline.end_ns, flights=flights, life=life)
     return game, after, began
@@ -139,6 +153,8 @@ def agreed(
     ready = exchange.only(np.flatnonzero(before.life.ready()[who] & ~np.isin(who, busy)))
     if not len(ready.participants):
         return None
+    if exchange.listeners is not None and turn.heard is not None:
+        ready = replace(ready, listeners=exchange.listeners[turn.heard[exchange.listeners]])
     rounds = site.rounds(ready, sensed, site.sharers(len(who)), before.now_ns)
     begins = np.flatnonzero(turn.round_ % rounds == 0)
     could = ready.only(begins)
@@ -174,8 +190,8 @@ def plan_of(
     who, keep = exchange.participants, exchange.whole_units(allocation.keep)
     slowness = ground.setting.world.fleet.slowness
     factors = slowness.factors(len(ground.serving), turn.draw("slowness"))[who]
-    seconds_per_mac = devices.compute.seconds_per_mac(posed.clock_hz)
-    computing_s = exchange.computed_macs(keep) * seconds_per_mac * factors
+    macs = exchange.computed_macs(keep)
+    computing_s = macs * devices.compute.seconds_per_mac(posed.clock_hz) * factors
     band_hz, power_w = allocation.bandwidth_hz, np.asarray(allocation.power_w)
     rate_bps = rates_of(posed, allocation)
     return Plan(
@@ -197,9 +213,18 @@ def plan_of(
         gain=posed.uplink.gain,
         held=np.array(allocation.certificate.held),
         budget_j=posed.budget_j,
+        macs=macs,
+        called_s=_called_s(ground.site(exchange), exchange, before.now_ns),
         together=ground.system.procedures.downlink == "multicast",
         silent=exchange.silent,
     )
+
+
+def _called_s(site: Site, exchange: Exchange, now_ns: int) -> FloatArray:
+    """Return when those listen whom a broadcast is for besides the participants, shape (K,); 0 where there are none."""
+    if exchange.listeners is None or not site.together:
+        return np.zeros(len(exchange.participants))
+    return site.paged_s(exchange, now_ns)
 
 
 def _errors(
@@ -212,11 +237,41 @@ def _errors(
 
 
 def _trained(ground: Ground, began: Beginning, plan: Plan) -> tuple[Beginning, Plan]:
-    """Return a plan with the bits of messages that are known only after training, and the messages."""
+    """Return a plan with the bits of messages and the operations that are known only after training, and the messages."""
     algorithm = ground.system.algorithm
     first = isinstance(algorithm, TrainsFirst) and algorithm.trains_first
     if not (first and ground.system.learning.trains and len(plan.device)):
         return began, plan
     updates = ground.learner.train(began, plan.device, plan.keep)
     bits = np.array([float(message.bits) for message in updates.messages])
-    return replace(began, updates=updates), replace(plan, bits=bits)
+    plan = replace(plan, bits=bits)
+    if updates.macs is not None:
+        start_s = ground.setting.devices.compute.start_s
+        each_s = (plan.compute_s - start_s) / plan.macs
+        plan = replace(plan, macs=updates.macs, compute_s=start_s + updates.macs * each_s)
+    return replace(began, updates=updates), plan
+
+
+def _listening(
+    ground: Ground, made: Agreement, sensed: Sensed, timeline: Timeline, life: Life
+) -> tuple[IntArray, FloatArray] | None:
+    """Return who heard the server's message without taking part, and what that took, shape (L,); None where nobody should.
+
+    They listen as long as the exchange lasts, and no longer, so that nobody pays for two broadcasts at the same time.
+    """
+    exchange = made.exchange
+    if exchange.listeners is None:
+        return None
+    others = np.setdiff1d(exchange.listeners, made.plan.device)
+    none, site = np.zeros(len(others)), ground.site(exchange)
+    if not len(others):
+        return None
+    bits = Load(none + exchange.down_bits.at(1.0).max(), none)
+    told = replace(exchange, participants=others, down_bits=bits)
+    pilots_s = site.radio.estimation.pilots_s(len(made.plan.device))
+    called_s = site.paged_s(told, timeline.start_ns)
+    ends_s = np.stack([called_s, called_s + pilots_s + site.message_s(told, sensed)], axis=1)
+    ends_s = np.minimum(ends_s, (timeline.end_ns - timeline.start_ns) / NANOSECONDS)
+    power_w = ground.network.electronics.phase_power_w(none, none, none)[:, [PAGE, RECEIVE]]
+    spent_j = (np.diff(ends_s, axis=1, prepend=0.0) * power_w).sum(axis=1)
+    return others, np.minimum(spent_j, life.charge.charge_j[others])

@@ -15,6 +15,7 @@ from wflsim.contracts import (
     Late,
     Masked,
     Patient,
+    Reckoned,
     Scores,
     Telling,
     Updates,
@@ -122,6 +123,10 @@ class Trainees:
         algorithm, state = self.algorithm, passage.after
         fused = len(passage.came) > 0  # else a state tells of an earlier round
         told = dict(algorithm.told(state)) if fused and isinstance(algorithm, Telling) else {}
+        if isinstance(algorithm, Reckoned):
+            came, holdings = np.unique(passage.came), self.task.holdings
+            cost = algorithm.reckoned(holdings.anatomy, holdings.samples, came, state)
+            told |= {"paper_bits": cost.bits, "paper_macs": cost.macs}
         if evaluated and isinstance(algorithm, Masked):
             told["accuracy_masked"] = evaluate_masked(algorithm, state, self.task, self.evaluated)
         if evaluated and self.gauge is not None:

@@ -171,6 +171,9 @@ class Stage:
                 turn, prices=ground.site(exchange).prices(exchange, sensed, scene.now_ns)
             )
         life = scene.life.at(scene.now_ns, scene.flights.plan.device)
+        if exchange.listeners is not None:
+            idle = ~np.isin(np.arange(len(scene.channel.serving)), scene.flights.plan.device)
+            turn = replace(turn, heard=life.ready() & idle)
         before = Instant(scene.now_ns, scene.flights, life, scene.past, scene.overdrawn_j)
         game, after, beginning = played(
             ground, exchange, sensed, Beginning(turn, scene.state), before
@@ -207,6 +210,8 @@ class Stage:
         used_j = np.zeros_like(scene.overdrawn_j)
         for game in games:
             np.add.at(used_j, game.timeline.device, game.timeline.phase_j.sum(axis=1))
+            if game.listened is not None:
+                np.add.at(used_j, *game.listened)
         queues = lyapunov.step(
             lyapunov.Queues(scene.overdrawn_j), used_j, self.system.energy.mean_j
         )

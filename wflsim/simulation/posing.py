@@ -108,6 +108,8 @@ class Site:
         """Return where an exchange is posed; one in which nothing travels goes through no procedures."""
         if exchange.silent:
             system = replace(system, procedures=Procedures())
+        if exchange.open:
+            system = replace(system, invited=None)
         return cls(devices, world, system)
 
     @property
@@ -115,19 +117,33 @@ class Site:
         """The spectrum and the base station."""
         return self.world.radio
 
-    def paged_s(self, who: IntArray, now_ns: int) -> FloatArray:
-        """Return how long each device takes to listen; who shares a broadcast waits for the others, shape (K,)."""
-        procedures, offset = self.system.procedures, self.devices.paging_offset[who]
-        together = procedures.downlink == "multicast"
-        return listening(procedures.paging, now_ns, offset, together=together).after_s
+    def paged_s(self, exchange: Exchange, now_ns: int) -> FloatArray:
+        """Return how long each participant waits until the server's message begins, shape (K,).
+
+        A broadcast begins when all whom it is for listen.
+        """
+        procedures, together = self.system.procedures, self.together
+        who = exchange.audience if together else exchange.participants
+        offset = self.devices.paging_offset[who]
+        after_s = listening(procedures.paging, now_ns, offset, together=together).after_s
+        return np.full(len(exchange.participants), after_s.max()) if together else after_s
+
+    @property
+    def together(self) -> bool:
+        """Whether all hear one broadcast."""
+        return self.system.procedures.downlink == "multicast"
 
     def receive_s(self, exchange: Exchange, sensed: Sensed) -> FloatArray:
         """Return how long each participant receives: pilots, and the server's message, shape (K,)."""
         if exchange.silent:
             return np.zeros(len(exchange.participants))
-        down = unicast_s if self.system.procedures.downlink == "unicast" else multicast_s
         pilots_s = self.radio.estimation.pilots_s(len(exchange.participants))
-        return pilots_s + down(exchange, sensed, self.radio)
+        return pilots_s + self.message_s(exchange, sensed)
+
+    def message_s(self, exchange: Exchange, sensed: Sensed) -> FloatArray:
+        """Return how long the server's message takes to each participant, shape (K,)."""
+        down = multicast_s if self.together else unicast_s
+        return down(exchange, sensed, self.radio)
 
     def rounds(self, exchange: Exchange, sensed: Sensed, sharers: int, now_ns: int = 0) -> IntArray:
         """Return the number of rounds that each participant's update may take, shape (K,).
@@ -262,12 +278,12 @@ class Site:
 
     def _expected_s(self, exchange: Exchange, now_ns: int) -> FloatArray:
         """Return what procedures and loading cost beyond receiving, operations, and bits over rate, shape (K,)."""
-        procedures, who = self.system.procedures, exchange.participants
+        procedures = self.system.procedures
         start_s = self.devices.compute.start_s
         silent_s = start_s + self._dense_computing_s(exchange)
         access_s = np.where(procedures.access.needed(silent_s), procedures.access.expected_s, 0.0)
         others_s = start_s + procedures.grant.expected_s
-        return self.paged_s(who, now_ns) + access_s + others_s + procedures.uplink.expected_s
+        return self.paged_s(exchange, now_ns) + access_s + others_s + procedures.uplink.expected_s
 
 
 def _least_s(problem: RoundProblem, uplink: Air, keep: FloatArray) -> tuple[float, FloatArray]:

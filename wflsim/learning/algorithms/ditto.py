@@ -103,6 +103,4 @@ class Ditto:
     @property
     def _common(self) -> FedAvg:
         """What devices do with the global model."""
-        return FedAvg(
-            steps=self.steps, batch_size=self.batch_size, learning_rate=self.learning_rate
-        )
+        return FedAvg.within(self)

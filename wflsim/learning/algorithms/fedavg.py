@@ -1,12 +1,13 @@
 """FedAvg: every device trains the whole model and sends it (McMahan et al., 2017)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any
 
 from channel_models.units import Count, NonNegative, Positive
-from wflsim.contracts import Exchange, FloatArray, IntArray, Late, Turn, Updates
+from wflsim.contracts import Exchange, FloatArray, IntArray, Late, Reckoning, Turn, Updates
 from wflsim.learning.anatomy import Anatomy, step_macs
+from wflsim.learning.practice import Practice
 
 if TYPE_CHECKING:
     from wflsim.learning.cohort import Cohort, Params
@@ -35,13 +36,24 @@ class FedAvg:
     momentum: Annotated[float, ("least", 0.0), ("below", 1.0)] = 0.0
     decay: NonNegative = 0.0
 
+    @classmethod
+    def within(cls, method: object, **changes: Any) -> "FedAvg":
+        """Return the averaging that another method is made of, from its fields of the same names; what it lacks is as it stands here."""
+        own = {f.name: getattr(method, f.name) for f in fields(cls) if hasattr(method, f.name)}
+        return cls(**{**own, **changes})
+
+    @property
+    def practice(self) -> Practice:
+        """How much a device trains in a round."""
+        return Practice(self.steps, self.epochs, self.batch_size)
+
     def plan(
         self, anatomy: Anatomy, samples: IntArray, turn: Turn, state: "SplitState | None"
     ) -> Exchange | None:
         """Return one dense exchange of the whole model."""
         if turn.step:
             return None
-        seen = self.steps * self.batch_size if self.epochs is None else self.epochs * samples
+        seen = self.practice.seen(samples)
         return anatomy.dense_exchange(samples, seen * step_macs(anatomy, anatomy)[0])
 
     def init(self, task: "Task") -> "SplitState":
@@ -61,13 +73,17 @@ class FedAvg:
         """Return what a round's steps make of whole models, shapes (K, …); without an objective by cross-entropy."""
         from wflsim.learning.lessons import Descent, Objective
 
-        if self.epochs is None:
-            (batches,) = cohort.phases((self.steps,), self.batch_size)
-        else:
-            batches = cohort.epochs(self.epochs, self.batch_size)
+        batches = self.practice.batches(cohort)
         descent = Descent(self.learning_rate, self.momentum, self.decay)
         names = cohort.task.anatomy.tensors
         return cohort.train(params, names, batches, descent, objective=objective or Objective())
+
+    def reckoned(
+        self, anatomy: Anatomy, samples: IntArray, devices: IntArray, state: "SplitState"
+    ) -> Reckoning:
+        """Return the model in both directions, and a way back that costs twice the way there (arXiv 2406.00431, A.4 [X])."""
+        seen = int(self.practice.seen(samples[devices]).sum())
+        return Reckoning(2 * len(devices) * anatomy.bits, 3 * seen * anatomy.macs)
 
     def fuse(self, state: "SplitState", updates: Updates) -> "SplitState":
         """Return the mean model."""

@@ -72,11 +72,4 @@ class FedProx:
     @property
     def _plain(self) -> FedAvg:
         """The same without the penalty."""
-        return FedAvg(
-            steps=self.steps,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            momentum=self.momentum,
-            decay=self.decay,
-        )
+        return FedAvg.within(self)

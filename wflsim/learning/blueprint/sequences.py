@@ -107,34 +107,41 @@ class Attention:
     Attributes:
         name: Its name.
         heads: Number of heads.
+        head_width: Features of each head; None for those of a token, shared among the heads.
     """
 
     name: str
     heads: int
+    head_width: int | None = None
 
     def through(self, flow: Flow, path: str) -> Passage:
         """Return the flow as it is: queries, keys and values of each token, mixed and projected."""
         tokens, width = flow.shape
-        if width % self.heads:
+        if self.head_width is None and width % self.heads:
             raise ValueError(
                 f"{path}: {width} features are no whole number for each of {self.heads} heads; choose another width"
             )
         inner, outer = below(path, "qkv"), below(path, "out")
-        every = (3 * width, None)
+        seen = self.seen(width)
+        every = (3 * seen, None)
         queries = (
             tensor(inner, "weight", "weight", every, (width, flow.units)),
             tensor(inner, "bias", "bias", every),
         )
         mixed = (
-            tensor(outer, "weight", "weight", (width, flow.units), (width, None)),
+            tensor(outer, "weight", "weight", (width, flow.units), (seen, None)),
             tensor(outer, "bias", "bias", (width, flow.units)),
         )
-        scores = 2 * tokens * tokens * width  # queries with keys, then weights with values
+        scores = 2 * tokens * tokens * seen  # queries with keys, then weights with values
         return Passage(
             flow,
             (
-                Layer(inner, queries, tokens * queries[0].size + scores),
+                Layer(inner, queries, tokens * queries[0].size + scores, mixing=scores),
                 Layer(outer, mixed, tokens * mixed[0].size),
             ),
             (Space(flow.space, flow.count, free=False),),
         )
+
+    def seen(self, width: int) -> int:
+        """Return the features of all heads together, for tokens of some features."""
+        return width if self.head_width is None else self.heads * self.head_width

@@ -1,6 +1,6 @@
 """Convolutional networks for images in the manner of VGG: convolutions in a row, pooled now and then."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from channel_models.units import Count
@@ -13,8 +13,8 @@ class Conv4:
     """Four convolutions with pooling, and linear layers.
 
     As it stands it is the network of few-shot learning. With channels [64, 64, 128, 128], two pools, hidden [256, 256] and
-    no norm it is the Conv-4 of lottery tickets; with a kernel of 5, no padding, hidden [128, 128] and batch norm that of
-    SpaFL for CIFAR-10.
+    no norm it is the Conv-4 of lottery tickets; with a kernel of 5, no padding, hidden [128, 128], batch norm and no bias
+    that of SpaFL for CIFAR-10.
 
     Attributes:
         channels: Channels of the four convolutions.
@@ -24,6 +24,7 @@ class Conv4:
         hidden: Widths of hidden linear layers; an empty list leaves the last layer alone.
         norm: What normalises behind every hidden layer: batch, group, or none.
         group: Channels of a group, with group normalisation.
+        bias: Whether convolutions and linear layers add biases.
 
     Reference:
         Vinyals et al., arXiv 1606.04080, and Snell et al., arXiv 1703.05175 [S]; Frankle and Carbin, arXiv 1803.03635
@@ -41,19 +42,21 @@ class Conv4:
     hidden: tuple[Count, ...] = ()
     norm: Norm = "batch"
     group: Count = 16
+    bias: bool = True
 
     def blueprint(self, input_shape: tuple[int, ...], classes: int) -> Blueprint:
         """Return the layers: ``conv1``, ``norm1`` and so on, then ``dense1`` and so on."""
         parts: list[Part] = []
         for index, channels in enumerate(self.channels, 1):
-            parts += [Conv(f"conv{index}", channels, self.kernel, padding=self.padding)]
+            conv = Conv(f"conv{index}", channels, self.kernel, padding=self.padding)
+            parts += [replace(conv, bias=self.bias)]
             parts += [*norm(self.norm, f"norm{index}", self.group), Act()]
             parts += [MaxPool()] if index % 2 == 0 or self.pools == 4 else []
         parts += [Flatten()]
         for index, width in enumerate(self.hidden, 1):
-            parts += [Linear(f"dense{index}", width)]
+            parts += [Linear(f"dense{index}", width, self.bias)]
             parts += [*norm(self.norm, f"norm{4 + index}", self.group), Act()]
-        parts += [Linear(f"dense{len(self.hidden) + 1}", classes)]
+        parts += [Linear(f"dense{len(self.hidden) + 1}", classes, self.bias)]
         return fitted(parts, input_shape, dims=3)
 
 

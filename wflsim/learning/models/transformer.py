@@ -34,6 +34,7 @@ class Vit:
         ratio: Hidden features of the linear layers, as a multiple of those of a token.
         dropout: Share of values that are dropped while training, behind each block.
         adapters: Features in the middle of each adapter; 0 for none.
+        head_width: Features of each head; None for those of a token, shared among the heads.
 
     Reference:
         Dosovitskiy et al., arXiv 2010.11929 [S], with the mean of the tokens in place of one for the class [X].
@@ -51,10 +52,11 @@ class Vit:
     ratio: Count = 2
     dropout: Drop = 0.0
     adapters: Width = 0
+    head_width: Count | None = None
 
     def __post_init__(self) -> None:
         """Refuse features that heads cannot share."""
-        if self.dim % self.heads:
+        if self.head_width is None and self.dim % self.heads:
             raise ValueError(
                 f"heads must divide dim, got {self.heads} heads for {self.dim} features; change one of them"
             )
@@ -63,10 +65,11 @@ class Vit:
         """Return the layers: ``patches``, ``positions``, ``attention1``, ``mlp1`` and so on, ``norm``, ``dense1``."""
         parts: list[Part] = [Conv("patches", self.dim, self.patch, self.patch), Tokens()]
         parts += [Positions("positions")]
+        attention = Attention("attention", self.heads, self.head_width)
         for index in range(1, self.depth + 1):
             hidden = (Linear("up", self.ratio * self.dim), Act("gelu"), Linear("down", self.dim))
             parts += [
-                self._block(f"attention{index}", Attention("attention", self.heads)),
+                self._block(f"attention{index}", attention),
                 self._block(f"mlp{index}", *hidden),
             ]
         parts += [LayerNorm("norm"), MeanTokens(), Linear("dense1", classes)]

@@ -53,8 +53,8 @@ def by_steps(layer, values, output):
 
 
 def by_pairs_of_tokens(layer, values, output):
-    tokens, width = values.shape[1:]
-    return 2 * layer.heads * tokens * tokens * (width // layer.heads)
+    tokens = values.shape[1]
+    return 2 * layer.heads * tokens * tokens * (layer.seen // layer.heads)
 
 
 METERS = {

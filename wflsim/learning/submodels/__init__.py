@@ -1,0 +1,1 @@
+"""Parts of a model that a device holds: first units, sparse weights, some layers, chosen blocks."""
