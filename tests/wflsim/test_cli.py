@@ -190,7 +190,7 @@ def test_a_killed_process_leaves_a_folder_that_says_interrupted(tiny_file, tmp_p
     _, errors = process.communicate(timeout=60)
     assert json.loads((out / "manifest.json").read_text())["status"] == "interrupted"
     if kill == signal.SIGINT:
-        assert process.returncode == 1
+        assert process.returncode == 1, errors.decode()
         assert b"interrupted" in errors
         assert b"Traceback" not in errors
         assert (out / "rounds.parquet").exists()

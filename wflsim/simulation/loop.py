@@ -14,6 +14,7 @@ from optimizers.selection.rules import Random
 from wflsim.clock import NANOSECONDS
 from wflsim.contracts import Exchange, FloatArray, IntArray, Priced, Scores, Turn
 from wflsim.errors import UserError
+from wflsim.interrupts import held_back
 from wflsim.network.launch import Network
 from wflsim.network.round import stop
 from wflsim.network.timeline import Flights
@@ -246,7 +247,8 @@ def _came(games: Sequence[Played]) -> IntArray:
 def stage(setting: Setting, system: System) -> Stage:
     """Return a system in its setting; torch is loaded where devices train."""
     if system.learning.trains:
-        from wflsim.simulation.learners import trainees
+        with held_back():
+            from wflsim.simulation.learners import trainees
 
         return Stage(setting, system, trainees(setting, system))
     return Stage(setting, system, Onlookers(system.learning, setting.holdings.samples))
