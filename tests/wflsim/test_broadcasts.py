@@ -231,3 +231,51 @@ def stage_turn():
     from wflsim.randomness import Streams
 
     return Turn(0, 0, Streams(1))
+
+
+ROOM_FOR_TWO = (
+    "radio={bandwidth_hz: 800e3}",
+    "procedures={uplink: nr, grant: request, access: random, paging: {kind: cycle, period_s: 0.08}}",
+    "rounds=1",
+    "evaluate_every=1",
+    "learning=none",
+)
+
+
+def waves_of(algorithm, *assignments):
+    """Return the exchanges of a run in whose band there is room for two."""
+    return [
+        game
+        for report in staged(algorithm, *ROOM_FOR_TWO, *assignments).rounds()
+        for game in report.played
+    ]
+
+
+def test_an_open_exchange_goes_on_in_waves_where_there_is_no_room_for_all():
+    games = waves_of(Noted({"open": True}))
+    began = [game.agreement.plan.device.tolist() for game in games]
+    assert [len(each) for each in began] == [2, 2, 2]
+    assert sorted(np.concatenate(began)) == [0, 1, 2, 3, 4, 5]
+    for game, before in zip(games[1:], games, strict=False):
+        assert game.timeline.start_ns == before.timeline.end_ns
+    assert [len(game.agreement.waiting) for game in games] == [4, 2, 0]
+
+
+def test_who_could_not_begin_in_a_wave_is_not_waited_for():
+    away = "fleet.availability={kind: markov, mean_on_s: 1000, mean_off_s: 1000}"
+    games = waves_of(Noted({"open": True}), away)
+    began = [each for game in games for each in game.agreement.plan.device.tolist()]
+    assert 0 < len(began) == len(set(began)) < 6
+    assert len(games) == -(-len(began) // 2)
+
+
+def test_an_exchange_of_those_who_are_invited_is_one_wave():
+    (game,) = waves_of(Noted({}))
+    assert len(game.agreement.plan.device) == 2
+
+
+def test_what_happens_on_the_air_is_drawn_anew_for_each_wave():
+    slow = "fleet.cpu_hz=[1e4, 1e4]"  # who computes for long has to ask for access again
+    games = waves_of(Noted({"open": True}), slow)
+    preambles = [str(game.timeline.settled.preamble.tolist()) for game in games]
+    assert len(set(preambles)) == len(games) == 3

@@ -133,7 +133,8 @@ class Exchange:
             keeps what it gathered to itself for now; None for as much as the largest message that it gathered.
         listeners: Indices of the devices that the server's message is for, participants among them; None for participants
             alone. Who is there and idle hears it.
-        open: Whether all participants are asked to begin, however few a system invites to a round.
+        open: Whether all participants are asked to begin, however few a system invites to a round: in waves, where the band
+            has no room for all at once.
     """
 
     participants: IntArray

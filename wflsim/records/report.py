@@ -39,6 +39,11 @@ class Agreement(Protocol):
         """What the devices were going to do."""
         ...
 
+    @property
+    def waiting(self) -> IntArray:
+        """Devices that could have begun, too, had there been room to ask them."""
+        ...
+
 
 @dataclass(frozen=True)
 class Played:

@@ -82,11 +82,13 @@ class Agreement:
         posed: What is exchanged, and the problem that it poses.
         allocation: The answer.
         plan: What the devices are going to do.
+        waiting: Indices of the devices that could have begun, too, had there been room to ask them.
     """
 
     posed: Posed
     allocation: Allocation
     plan: Plan
+    waiting: IntArray
 
     @property
     def exchange(self) -> Exchange:
@@ -161,6 +163,7 @@ def agreed(
     asked_rows = invited(
         site, could, sensed, turn, past=before.past, busy=len(busy), band_hz=free_hz
     )
+    waiting = np.delete(could.participants, asked_rows)
     begins = begins[asked_rows]
     if not len(begins):
         return None
@@ -175,7 +178,7 @@ def agreed(
         # The allocator has left out who cannot meet the deadline, or cannot afford it; a server without a limit would wait for
         # them for ever, and computing in vain would cost more than a budget allows.
         plan = plan.only((plan.bits == 0.0) | (plan.rate_bps > 0.0))
-    return Agreement(posed, allocation, plan)
+    return Agreement(posed, allocation, plan, waiting)
 
 
 def plan_of(

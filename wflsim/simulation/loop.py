@@ -149,24 +149,36 @@ class Stage:
             )
             if exchange is None:
                 break
-            if step and len(scene.flights):
-                raise UserError(
-                    "policy: the algorithm exchanges several times a round, so that no update can go on beyond one; "
-                    "choose a policy with late: dropped, and no tiers"
-                )
-            scene, game = self._exchange(exchange, scene, sensed, turn)
-            games.append(game)
+            scene, waves = self._waves(exchange, scene, sensed, turn)
+            games += waves
         if not games:
             raise UserError(f"round {round_}: the algorithm plans no exchange; plan at least one")
         return scene, tuple(games)
 
-    def _exchange(
+    def _waves(
         self, exchange: Exchange, scene: Scene, sensed: Sensed, turn: Turn
+    ) -> tuple[Scene, list[Played]]:
+        """Play an exchange; one that asks everybody goes on, wave after wave, with those for whom there was no room."""
+        games: list[Played] = []
+        while True:
+            if turn.step + len(games) and len(scene.flights):
+                raise UserError(
+                    "policy: the algorithm exchanges several times a round, so that no update can go on beyond one; "
+                    "choose a policy with late: dropped, and no tiers"
+                )
+            network = self._network(turn.step, len(games))
+            scene, game = self._exchange(exchange, scene, sensed, turn, network)
+            games.append(game)
+            waiting = () if game.agreement is None else game.agreement.waiting
+            if not (exchange.open and len(waiting)):
+                return scene, games
+            exchange = exchange.only(np.isin(exchange.participants, waiting))
+
+    def _exchange(
+        self, exchange: Exchange, scene: Scene, sensed: Sensed, turn: Turn, network: Network
     ) -> tuple[Scene, Played]:
         """Play an exchange and learn from what arrives; nobody else costs host time."""
-        ground = Ground(
-            self.setting, self.system, self._network(turn.step), self.learner, scene.channel.serving
-        )
+        ground = Ground(self.setting, self.system, network, self.learner, scene.channel.serving)
         if isinstance(self.system.algorithm, Priced):
             turn = replace(
                 turn, prices=ground.site(exchange).prices(exchange, sensed, scene.now_ns)
@@ -224,14 +236,15 @@ class Stage:
         charge_j = scene.life.charge.charge_j[timeline.device] - timeline.phase_j.sum(axis=1)
         return Played(STOP, self.system.rounds - 1, np.inf, None, timeline, charge_j, 0)
 
-    def _network(self, step: int) -> Network:
+    def _network(self, step: int, wave: int = 0) -> Network:
         streams, devices = self.setting.streams, self.setting.devices
+        later = (wave,) if wave else ()
         return Network(
             self.system.procedures,
             self.setting.world.fleet.electronics,
             devices.paging_offset,
             devices.grant_offset,
-            lambda purpose, round_: streams.stream(purpose, round_, step),
+            lambda purpose, round_: streams.stream(purpose, round_, step, *later),
         )
 
     def _scores(self, state: Any, round_: int) -> Scores | None:
