@@ -34,6 +34,7 @@ from wflsim.contracts import (
     Backhaul,
     Battery,
     Claim,
+    Clustering,
     Compute,
     Data,
     Deadline,
@@ -90,6 +91,12 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "bound_above": "wflsim.claims.bounds:BoundAbove",
         "break_even": "wflsim.claims.break_even:BreakEven",
         "not_comparable": "wflsim.claims.silent:NotComparable",
+    },
+    "clustering": {
+        "agglomerative": "wflsim.learning.clustering.rules:Agglomerative",
+        "kmeans": "wflsim.learning.clustering.rules:KMeans",
+        "spectral": "wflsim.learning.clustering.rules:Spectral",
+        "silhouette": "wflsim.learning.clustering.rules:BySilhouette",
     },
     "compute": {
         "kappa": "wflsim.world.compute:Kappa",
@@ -236,6 +243,7 @@ FAMILY_OF: Mapping[type, str] = {
     Battery: "battery",
     BlockErrors: "block_errors",
     Claim: "claim",
+    Clustering: "clustering",
     Compute: "compute",
     Correlation: "correlation",
     Data: "data",

@@ -84,8 +84,8 @@ class Scores:
         calibration_whole: The same of the global model.
 
     >>> scores = Scores(np.array([0.5, np.nan, 0.9, 0.7]), 0.6)
-    >>> round(scores.mean, 6), round(scores.deviation, 6), scores.least, scores.worst_decile
-    (0.7, 0.163299, 0.5, 0.5)
+    >>> round(scores.mean, 6), round(scores.deviation, 6), scores.least, scores.worst_decile, round(scores.jain, 6)
+    (0.7, 0.163299, 0.5, 0.5, 0.948387)
     """
 
     personal: FloatArray
@@ -115,6 +115,12 @@ class Scores:
         """Mean accuracy of the worst of them: a tenth of the devices, rounded down, and at least one."""
         worst = np.sort(self.known)[: max(1, len(self.known) // 10)]
         return float(worst.mean()) if len(worst) else nan
+
+    @property
+    def jain(self) -> float:
+        """Jain's index of their accuracies, (Σ a)² / (n Σ a²): 1 for all alike, 1/n where one has all."""
+        squares = float((self.known**2).sum())
+        return float(self.known.sum()) ** 2 / (len(self.known) * squares) if squares else nan
 
     @property
     def least(self) -> float:
@@ -221,6 +227,19 @@ class Partition(Protocol):
             samples: The data set.
             position_m: Where the devices stand when the run begins, shape (K, 2).
             rng: The stream of the partition.
+        """
+        ...
+
+
+class Clustering(Protocol):
+    """Which devices belong together."""
+
+    def labels(self, cosine: FloatArray, rng: np.random.Generator) -> IntArray:
+        """Return the group of each device, numbered from 0 in the order of their first members, shape (K,).
+
+        Args:
+            cosine: How alike every two devices are, from −1 to 1, shape (K, K).
+            rng: The stream of the grouping.
         """
         ...
 

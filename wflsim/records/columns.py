@@ -103,6 +103,13 @@ INSIGHTS = (
         "float64",
         "Mean over the layers that can be pruned of the share of weights or units kept, over the updates taken.",
     ),
+    Column("groups", "", "float64", "Groups of devices that have a model each."),
+    Column(
+        "silhouette",
+        "",
+        "float64",
+        "Mean silhouette of the devices in their groups, from -1 to 1, by how alike their changes were.",
+    ),
     Column("removed_units", "", "float64", "Units that were removed as a whole."),
     Column(
         "resets", "", "float64", "Layers of those devices whose thresholds were set back to zero."
@@ -217,6 +224,12 @@ ROUNDS = (
         "",
         "float64",
         "Mean accuracy of the worst devices: a tenth of those measured, rounded down, and at least one.",
+    ),
+    Column(
+        "accuracy_jain",
+        "",
+        "float64",
+        "Jain's index of the devices' accuracies: 1 for all alike, 1/n where one of n has all.",
     ),
     Column("accuracy_worst", "", "float64", "Least of the devices' accuracies."),
     Column(

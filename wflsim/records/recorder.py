@@ -176,6 +176,7 @@ def _scores(report: Report, last: bool) -> dict[str, float]:
         "accuracy_personal": scores.mean,
         "accuracy_std": scores.deviation,
         "accuracy_decile": scores.worst_decile,
+        "accuracy_jain": scores.jain,
         "accuracy_worst": scores.least,
         "accuracy_global": scores.whole,
         "loss_personal": scores.loss_personal,

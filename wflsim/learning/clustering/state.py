@@ -1,0 +1,201 @@
+"""The state of methods with a model for each group of devices."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from wflsim.contracts import Clustering, FloatArray, IntArray, Late, Updates
+from wflsim.learning.anatomy import Anatomy
+from wflsim.learning.clustering.likeness import cosines
+from wflsim.learning.clustering.rules import silhouette
+from wflsim.learning.cohort import Cohort, Params
+from wflsim.learning.fusion import masked_mean_step, weighted_mean
+from wflsim.learning.practice import Weighting, evened, shares
+from wflsim.learning.task import Task
+
+NOBODY = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """A model a group, and who belongs to which.
+
+    Attributes:
+        models: Tensors of all groups' models, shapes (G, …).
+        label: The group of each device, or −1 for one of which nothing is known, shape (N,).
+        samples: Number of training samples of each device, shape (N,).
+        part: The layers of a model.
+        cosine: How alike devices were when they were grouped last, NaN for those that did not come, shape (N, N).
+        passes: How often they have been grouped.
+    """
+
+    models: Params
+    label: IntArray
+    samples: IntArray
+    part: Anatomy
+    cosine: FloatArray
+    passes: int = 0
+
+    @classmethod
+    def one(cls, task: Task) -> "Groups":
+        """Return the state before the first round: one group of which nobody is known to be a member."""
+        devices = task.devices
+        models = {name: tensor[None] for name, tensor in task.initial.items()}
+        label, cosine = np.full(devices, NOBODY), np.full((devices, devices), np.nan)
+        return cls(models, label, task.holdings.samples, task.anatomy, cosine)
+
+    @property
+    def count(self) -> int:
+        """Number of groups."""
+        return len(next(iter(self.models.values())))
+
+    @property
+    def belongs(self) -> IntArray:
+        """The group whose model each device has: who is not known has that of the largest group [X], shape (N,)."""
+        known = self.label[self.label >= 0]
+        largest = int(np.bincount(known, minlength=self.count).argmax()) if len(known) else 0
+        return np.where(self.label >= 0, self.label, largest)
+
+    def only(self, devices: IntArray) -> "Groups":
+        """Return no more than some devices need to train."""
+        return replace(self, cosine=np.empty((0, 0)))
+
+    def of(self, cohort: Cohort) -> dict[str, torch.Tensor]:
+        """Return the models of their groups for the devices of a cohort, shapes (K, …)."""
+        rows = torch.from_numpy(self.belongs[cohort.devices])
+        return {name: tensor[rows] for name, tensor in self.models.items()}
+
+    def model(self, group: int) -> dict[str, torch.Tensor]:
+        """Return the model of a group."""
+        return {name: tensor[group] for name, tensor in self.models.items()}
+
+    def model_for(self, device: int | None) -> dict[str, torch.Tensor]:
+        """Return the model of a device's group, or the mean over all devices of theirs, a measure of the experiment."""
+        belongs = self.belongs
+        if device is not None:
+            return self.model(int(belongs[device]))
+        share = np.bincount(belongs, minlength=self.count) / len(belongs)
+        return _mean(self.models, share)
+
+    def with_model(self, group: int, model: Params) -> "Groups":
+        """Return the state in which a group has another model."""
+        models = {name: tensor.clone() for name, tensor in self.models.items()}
+        for name, tensor in model.items():
+            models[name][group] = tensor
+        return replace(self, models=models)
+
+    def fused(self, updates: Updates, weighting: Weighting = "samples") -> "Groups":
+        """Return the state after each group's mean of what its members brought; a group of which nobody came keeps its model."""
+        state = self
+        for group, rows in self._parted(updates.devices):
+            here = updates.only(rows)
+            share = shares(self.samples[here.devices], weighting)
+            model = weighted_mean(self.model(group), here.messages, share, self.part)
+            state = state.with_model(group, model)
+        return state
+
+    def fused_late(self, late: Sequence[Late], weighting: Weighting = "samples") -> "Groups":
+        """Return the state after updates that began with older models of their groups, whose changes are added.
+
+        Within a group weights are taken as of a round of its own: with everybody fresh it is the mean of its members.
+        """
+        state, came = self, evened(late, self.samples, weighting)
+        counted = [shares_of(self.samples, each.updates, weighting) for each in came]
+        everybody = sum(float(each.sum()) for each in counted)
+        for group in range(self.count):
+            rows = [np.flatnonzero(self.belongs[e.updates.devices] == group) for e in came]
+            here = [(e, row) for e, row in zip(came, rows, strict=True) if len(row)]
+            if not here:
+                continue
+            due = sum(float(c[row].sum()) for c, row in zip(counted, rows, strict=True)) / everybody
+            whole = sum(float(e.weight[row].sum()) for e, row in here) / due
+            step = masked_mean_step(
+                [
+                    (e.base.model_of(group), e.updates.only(row).messages, e.weight[row])
+                    for e, row in here
+                ],
+                self.part,
+            )
+            moved = {name: old + whole * step[name] for name, old in self.model(group).items()}
+            state = state.with_model(group, moved)
+        return state
+
+    def model_of(self, group: int) -> dict[str, torch.Tensor]:
+        """Return the model that the members of a group had in this state, before there were so many groups, too."""
+        return self.model(group if group < self.count else 0)
+
+    def regrouped(
+        self, updates: Updates, rule: Clustering, *, begun: Sequence[Params] | None = None
+    ) -> "Groups":
+        """Return the state in which those who came are grouped by how alike their changes are; all begin with one model.
+
+        Every group begins with the mean of the models that its members had [C, where they had one]; who did not come belongs to
+        nobody.
+
+        Args:
+            updates: What devices brought, whole models.
+            rule: Who belongs together.
+            begun: What each began with; the models of their groups if not given.
+        """
+        if not len(updates.devices):
+            return self
+        brought = [message.tensors for message in updates.messages]
+        before = begun or [self.model(group) for group in self.belongs[updates.devices]]
+        names = [name for name in self.part.tensors if name not in self.part.statistics]
+        cosine = cosines(brought, before, names)
+        return self.parted_as(updates, rule.labels(cosine, updates.turn.draw("clustering")), cosine)
+
+    def parted_as(self, updates: Updates, labels: IntArray, cosine: FloatArray) -> "Groups":
+        """Return the state in which those who came belong to groups, each with the mean model of its members so far.
+
+        Args:
+            updates: Whose groups these are.
+            labels: Their groups, shape (K,).
+            cosine: How alike they are, shape (K, K).
+        """
+        who, had = updates.devices, self.belongs
+        label, alike = np.full(len(self.label), NOBODY), np.full_like(self.cosine, np.nan)
+        label[who], alike[np.ix_(who, who)] = labels, cosine
+        models = []
+        for group in range(int(labels.max()) + 1):
+            share = np.bincount(had[who[labels == group]], minlength=self.count)
+            models.append(_mean(self.models, share / share.sum()))
+        stacked = {name: torch.stack([each[name] for each in models]) for name in self.models}
+        return replace(self, models=stacked, label=label, cosine=alike, passes=self.passes + 1)
+
+    @property
+    def told(self) -> dict[str, float]:
+        """Return the number of groups, and how well devices lie in theirs."""
+        known = np.flatnonzero(self.label >= 0)
+        if not len(known):
+            return {"groups": float(self.count)}
+        cosine = self.cosine[np.ix_(known, known)]
+        return {"groups": float(self.count), "silhouette": silhouette(cosine, self.label[known])}
+
+    def _parted(self, devices: IntArray) -> Iterator[tuple[int, IntArray]]:
+        """Yield the groups of which somebody came, and the rows of those who did."""
+        belongs = self.belongs[devices]
+        for group in np.unique(belongs).tolist():
+            yield group, np.flatnonzero(belongs == group)
+
+
+def shares_of(samples: IntArray, updates: Updates, weighting: Weighting) -> FloatArray:
+    """Return what each update counts before it ages: its device's samples, or one, shape (K,)."""
+    found = samples[updates.devices] if weighting == "samples" else np.ones(len(updates.devices))
+    return np.asarray(found, dtype=np.float64)
+
+
+def _mean(models: Params, share: FloatArray) -> dict[str, torch.Tensor]:
+    """Return the mean of stacked models, shapes (G, …), by shares that add up to one, shape (G,); of one it is itself."""
+    some = np.flatnonzero(share)
+    if len(some) == 1:
+        return {name: tensor[int(some[0])] for name, tensor in models.items()}
+    weights = torch.from_numpy(share)
+    return {
+        name: torch.tensordot(weights.to(tensor.dtype), tensor, dims=1)
+        if tensor.is_floating_point()
+        else tensor[int(some[0])]
+        for name, tensor in models.items()
+    }
