@@ -209,6 +209,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "spafl": "wflsim.learning.algorithms.spafl:SpaFl",
         "ditto": "wflsim.learning.algorithms.ditto:Ditto",
         "fedavg": "wflsim.learning.algorithms.fedavg:FedAvg",
+        "fedbn": "wflsim.learning.algorithms.fedbn:FedBn",
         "fedprox": "wflsim.learning.algorithms.fedprox:FedProx",
         "heterofl": "wflsim.learning.algorithms.heterofl:HeteroFl",
         "fjord": "wflsim.learning.algorithms.fjord:Fjord",
