@@ -210,6 +210,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "ditto": "wflsim.learning.algorithms.ditto:Ditto",
         "fedavg": "wflsim.learning.algorithms.fedavg:FedAvg",
         "fedbn": "wflsim.learning.algorithms.fedbn:FedBn",
+        "hermes": "wflsim.learning.algorithms.hermes:Hermes",
         "fedprox": "wflsim.learning.algorithms.fedprox:FedProx",
         "heterofl": "wflsim.learning.algorithms.heterofl:HeteroFl",
         "fjord": "wflsim.learning.algorithms.fjord:Fjord",

@@ -1,4 +1,4 @@
-"""FedBN: everything is averaged but what normalises, which stays with every device (Li et al., 2021, arXiv 2102.07623)."""
+"""FedBN: everything is averaged but what normalises, which stays with every device (arXiv 2102.07623)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

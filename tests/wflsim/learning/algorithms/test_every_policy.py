@@ -23,7 +23,10 @@ from wflsim.simulation.setting import settle
 TASK = small_task()
 ROUNDS, CUT = 3, 2
 SOME = {"period_s": 0.006}  # what a field without a default is given; 2 for all others
-QUICK = {"autoflip": {"explore_epochs": 4, "patience": 2}}  # fields that would take seconds
+QUICK = {  # fields that would take seconds, or with which so few rounds would prune nothing
+    "autoflip": {"explore_epochs": 4, "patience": 2},
+    "hermes": {"accuracy_least": 0.0},
+}
 NORMED = ["fedbn"]  # what a network without norms is refused by
 CONV4 = Conv4(channels=(2, 2, 2, 2), pools=2)
 TASKS = dict.fromkeys(NORMED, small_task(model=CONV4))
