@@ -211,6 +211,8 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "fedavg": "wflsim.learning.algorithms.fedavg:FedAvg",
         "fedbn": "wflsim.learning.algorithms.fedbn:FedBn",
         "hermes": "wflsim.learning.algorithms.hermes:Hermes",
+        "lottery_fl": "wflsim.learning.algorithms.lottery_fl:LotteryFl",
+        "sub_fedavg": "wflsim.learning.algorithms.sub_fedavg:SubFedAvg",
         "fedprox": "wflsim.learning.algorithms.fedprox:FedProx",
         "heterofl": "wflsim.learning.algorithms.heterofl:HeteroFl",
         "fjord": "wflsim.learning.algorithms.fjord:Fjord",

@@ -26,6 +26,8 @@ SOME = {"period_s": 0.006}  # what a field without a default is given; 2 for all
 QUICK = {  # fields that would take seconds, or with which so few rounds would prune nothing
     "autoflip": {"explore_epochs": 4, "patience": 2},
     "hermes": {"accuracy_least": 0.0},
+    "lottery_fl": {"accuracy_above": 0.0},
+    "sub_fedavg": {"accuracy_above": 0.0, "epochs": 2},
 }
 NORMED = ["fedbn"]  # what a network without norms is refused by
 CONV4 = Conv4(channels=(2, 2, 2, 2), pools=2)
