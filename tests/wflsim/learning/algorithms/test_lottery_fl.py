@@ -197,6 +197,22 @@ def test_a_device_uses_what_it_keeps_and_test_samples_decide_nothing():
         assert torch.equal(model[name], other.model.shared[name])
 
 
+def test_what_a_device_brings_depends_on_no_other():
+    algorithm = LotteryFl(**ALWAYS)
+    *_, (_, _, state) = went(algorithm, 1, who=np.array([1, 2]))
+    every = algorithm.train(state, cohort_of(TASK, EVERYBODY, 1, how="loop"), np.ones(5))
+    for device in range(5):
+        who = np.array([device])
+        alone = algorithm.train(state.only(who), cohort_of(TASK, who, 1, how="loop"), np.ones(1))
+        one, other = every.messages[device].tensors, alone.messages[0].tensors
+        assert one.keys() == other.keys()
+        assert all(torch.equal(each, other[name]) for name, each in one.items())
+        assert all(
+            torch.equal(each[device], alone.private[n][0]) for n, each in every.private.items()
+        )
+        assert every.macs[device] == alone.macs[0]
+
+
 def test_all_ways_agree():
     algorithm = LotteryFl(**ALWAYS)
 
