@@ -23,7 +23,6 @@ ELSEWHERE = ("task.data=digits", "task.model={kind: mlp, hidden: [16]}", "task.p
 
 UNPLAYED = {
     "spafl_fmnist_air",
-    "autoflip_mnist_air",
     "spafl_cifar10",
     "spafl_cifar10_air",
     "autoflip_cifar10",
