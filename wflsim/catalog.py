@@ -229,6 +229,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "local_only": "wflsim.learning.algorithms.local_only:LocalOnly",
         "fedp3": "wflsim.learning.algorithms.fedp3:FedP3",
         "pfedgate": "wflsim.learning.algorithms.pfedgate:PFedGate",
+        "ca_afp": "wflsim.learning.algorithms.ca_afp:CaAfp",
         "workload": "wflsim.learning.algorithms.workload:Workload",
     },
 }

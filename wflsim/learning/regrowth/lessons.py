@@ -1,0 +1,66 @@
+"""What devices do and tell in the exchanges of a method with a mask for each group."""
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from wflsim.contracts import Updates
+from wflsim.learning.cohort import Cohort, Params
+from wflsim.learning.lessons import Descent, proximal
+from wflsim.learning.regrowth.state import ENTROPY, SLOPE, RegrowthState
+from wflsim.learning.regrowth.targets import label_entropy
+
+
+@dataclass(frozen=True)
+class Regimen:
+    """How devices train.
+
+    Attributes:
+        epochs: Epochs.
+        batch_size: Samples of a step.
+        descent: The rule of descent.
+        strength: Weight λ of λ/2 ‖w − w_begun‖².
+    """
+
+    epochs: int
+    batch_size: int
+    descent: Descent
+    strength: float = 0.0
+
+    def taught(self, cohort: Cohort, begun: Params, masks: Params) -> dict[str, torch.Tensor]:
+        """Return what it makes of models, shapes (K, …), within masks that hold at every step."""
+        batches = cohort.epochs(self.epochs, self.batch_size)
+        names, near = cohort.task.anatomy.tensors, proximal(self.strength, begun)
+        return cohort.train(begun, names, batches, self.descent, masks, objective=near)
+
+
+def grouping(state: RegrowthState, cohort: Cohort, regimen: Regimen, *, told: bool) -> Updates:
+    """Return whole models after training, by which devices are grouped, and how mixed their classes are where that is told."""
+    then = _apart(cohort, 1)
+    params = regimen.taught(then, state.groups.of(then), {})
+    rows, task = cohort.rows(params, tuple(params)), cohort.task
+    if told:
+        for row, device in zip(rows, cohort.devices.tolist(), strict=True):
+            labels = task.labels[torch.from_numpy(task.holdings.train[device])].cpu().numpy()
+            row[ENTROPY] = torch.tensor([label_entropy(labels)], dtype=torch.float32)
+    return cohort.updates(rows)
+
+
+def evidence(state: RegrowthState, cohort: Cohort, batch_size: int) -> Updates:
+    """Return what members' last training came to, and the slopes of all weights at their groups' models: one batch, no dropout."""
+    then, names = replace(_apart(cohort, 2), drops=False), cohort.task.anatomy.prunable
+    (batch,) = then.phases((1,), batch_size)
+    slopes = cohort.rows(then.slopes(state.groups.of(then), names, batch), names)
+    models = state.sent(cohort, state.members(cohort.devices))
+    pairs = zip(models, slopes, strict=True)
+    return cohort.updates(
+        [
+            {**model, **{SLOPE + name: each for name, each in slope.items()}}
+            for model, slope in pairs
+        ]
+    )
+
+
+def _apart(cohort: Cohort, step: int) -> Cohort:
+    """Return a cohort that draws what no training does: training's draws are those of the round's first step."""
+    return replace(cohort, turn=replace(cohort.turn, step=step))
