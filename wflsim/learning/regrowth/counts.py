@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import floor
 
 import numpy as np
 
-from wflsim.contracts import Exchange, IntArray
+from wflsim.contracts import Exchange, IntArray, Load
 from wflsim.learning.anatomy import BITS_PER_VALUE, Anatomy, bitmap_bits, step_macs
 from wflsim.learning.clustering.gathering import gathering, tuning
 from wflsim.learning.exploration.remains import Remains
@@ -125,6 +126,15 @@ class Left:
         macs = replace(found.macs, fixed=found.macs.fixed + batch_size * self.slope_macs)
         return replace(found, up_bits=up_bits, macs=macs, purpose="prune", open=everybody)
 
+    def scoring(self, anatomy: Anatomy, samples: IntArray, batch_size: int) -> Exchange:
+        """Return the exchange in which everybody sends a score of each weight of the model that it received, after one batch."""
+        found = self.training(anatomy, samples, np.full_like(samples, batch_size))
+        none, every = np.zeros(len(samples)), np.ones(len(samples))
+        up_bits = Load(none, every * BITS_PER_VALUE * anatomy.weights)
+        return replace(
+            found, up_bits=up_bits, keep_min=every, keep_max=every, purpose="score", open=True
+        )
+
     def tuning(
         self, anatomy: Anatomy, samples: IntArray, seen: IntArray, *, masked: bool
     ) -> Exchange:
@@ -145,3 +155,16 @@ def expected(anatomy: Anatomy, pace: Pace, target: float, steps: tuple[int, int]
     """
     tensors = [tensor for tensor in anatomy.every() if tensor.role == "weight"]
     return {tensor.name: pace.after(tensor.size, target, *steps) for tensor in tensors}
+
+
+def above(anatomy: Anatomy, share: float) -> dict[str, int]:
+    """Return how many weights of each tensor lie strictly above a quantile of all, if it takes of all tensors alike.
+
+    Args:
+        anatomy: The model.
+        share: Share of the quantile, which lies between two weights where no weight is just there.
+    """
+    tensors = [tensor for tensor in anatomy.every() if tensor.role == "weight"]
+    kept = anatomy.weights - 1 - floor(share * (anatomy.weights - 1))
+    ends = np.cumsum([tensor.size for tensor in tensors]) * kept // anatomy.weights
+    return dict(zip([t.name for t in tensors], np.diff(ends, prepend=0).tolist(), strict=True))

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
 from wflsim.contracts import Updates
 from wflsim.learning.cohort import Cohort, Params
 from wflsim.learning.lessons import Descent, proximal
-from wflsim.learning.regrowth.state import ENTROPY, SLOPE, RegrowthState
+from wflsim.learning.pruning.importance import taylor
+from wflsim.learning.regrowth.state import ENTROPY, SLOPE, RegrowthState, everything
 from wflsim.learning.regrowth.targets import label_entropy
 
 
@@ -59,6 +61,35 @@ def evidence(state: RegrowthState, cohort: Cohort, batch_size: int) -> Updates:
             for model, slope in pairs
         ]
     )
+
+
+def scores(state: RegrowthState, cohort: Cohort, batch_size: int) -> Updates:
+    """Return |g w| of every weight, by the slopes g of one batch, without dropout."""
+    then, names = replace(_apart(cohort, 1), drops=False), cohort.task.anatomy.prunable
+    begun, (batch,) = state.groups.of(then), then.phases((1,), batch_size)
+    found = taylor(begun, then.slopes(begun, names, batch))
+    return cohort.updates(cohort.rows(found, names))
+
+
+def scored(state: RegrowthState, updates: Updates, share: float) -> RegrowthState:
+    """Return the state of one group within what lies strictly above a quantile of the summed scores of all who came so far.
+
+    Args:
+        state: The state.
+        updates: What has come.
+        share: Share of the quantile, over the weights of all layers.
+    """
+    if not len(updates.devices):
+        return state
+    names, rows = state.groups.part.prunable, [m.tensors for m in updates.messages]
+    collected = state.collecting(updates, {n: torch.stack([row[n] for row in rows]) for n in names})
+    _, brought = everything(collected)
+    total = {name: each.double().sum(0) for name, each in brought.items()}
+    least = np.quantile(torch.cat([each.flatten() for each in total.values()]).numpy(), share)
+    before, kept = collected.before.whole(), {name: each > least for name, each in total.items()}
+    model = before.groups.model(0)
+    within = {name: torch.where(mask, model[name], 0.0) for name, mask in kept.items()}
+    return replace(before.with_group(0, within, kept), collected=collected)
 
 
 def _apart(cohort: Cohort, step: int) -> Cohort:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from wflsim.contracts import Turn
 
-Phase = Literal["train", "cluster", "prune", "tune"]
+Phase = Literal["train", "cluster", "prune", "score", "tune"]
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,7 @@ class Schedule:
 
     def phase(self, turn: Turn) -> Phase | None:
         """Return what a turn is for; None where the round is over."""
-        found = self.phases(turn.round_)
-        return found[turn.step] if turn.step < len(found) else None
+        return _phase(self.phases(turn.round_), turn)
 
     def steps(self, round_: int) -> int:
         """Return how many pruning steps there have been once a round's own, if it has one, is done."""
@@ -64,3 +63,33 @@ class Schedule:
     @property
     def _pruned(self) -> int:
         return self.warmup + self.settling + self.pruning
+
+
+@dataclass(frozen=True)
+class Plain:
+    """What happens in which round of a method that decides at most once what is pruned.
+
+    Attributes:
+        scores: Whether everybody tells what matters before the first round's training.
+        tunes: Round from which on devices tune their own models; None for never.
+
+    >>> [Plain(scores=True, tunes=2).phases(round_) for round_ in range(3)]
+    [('score', 'train'), ('train',), ('tune',)]
+    """
+
+    scores: bool = False
+    tunes: int | None = None
+
+    def phases(self, round_: int) -> tuple[Phase, ...]:
+        """Return the exchanges of a round, in order."""
+        if self.tunes is not None and round_ >= self.tunes:
+            return ("tune",)
+        return ("score", "train") if self.scores and round_ == 0 else ("train",)
+
+    def phase(self, turn: Turn) -> Phase | None:
+        """Return what a turn is for; None where the round is over."""
+        return _phase(self.phases(turn.round_), turn)
+
+
+def _phase(phases: tuple[Phase, ...], turn: Turn) -> Phase | None:
+    return phases[turn.step] if turn.step < len(phases) else None

@@ -194,10 +194,10 @@ class RegrowthState:
         if not len(updates.devices):
             return self
         rows = [message.tensors for message in updates.messages]
-        collected = self._collecting(
+        collected = self.collecting(
             updates, {n: torch.stack([r[n] for r in rows]) for n in rows[0]}
         )
-        before, who, brought = collected.before, *_all(collected)
+        before, who, brought = collected.before, *everything(collected)
         models = list(before.groups.models)
         messages = [Message({n: brought[n][k] for n in models}) for k in range(len(who))]
         groups = before.groups.regrouped(Updates(updates.turn, who, messages), rule)
@@ -227,14 +227,14 @@ class RegrowthState:
         names, before = self.groups.part.prunable, self.before(updates.turn)
         rows = [message.tensors for message in before.filled(updates).messages]
         steep = [message.tensors for message in updates.messages]
-        collected = self._collecting(
+        collected = self.collecting(
             updates,
             {
                 **{n: torch.stack([row[n] for row in rows]) for n in names},
                 **{SLOPE + n: torch.stack([row[SLOPE + n] for row in steep]) for n in names},
             },
         )
-        who, brought = _all(collected)
+        who, brought = everything(collected)
         after, belongs = before.whole(), before.groups.belongs[who]
         for group in np.unique(belongs).tolist():
             some = torch.from_numpy(np.flatnonzero(belongs == group))
@@ -310,7 +310,7 @@ class RegrowthState:
             came=replace(self.came.at(round_), trained=who),
         )
 
-    def _collecting(self, updates: Updates, rows: Mapping[str, torch.Tensor]) -> Collected:
+    def collecting(self, updates: Updates, rows: Mapping[str, torch.Tensor]) -> Collected:
         """Return what an exchange has brought with some more, shapes (K, …)."""
         when, found = (updates.turn.round_, updates.turn.step), self.collected
         if found is None or found.when != when or found.brought is None:
@@ -338,7 +338,7 @@ class RegrowthState:
         return replace(self, groups=groups, masks=masks, version=version)
 
 
-def _all(collected: Collected) -> tuple[IntArray, dict[str, torch.Tensor]]:
+def everything(collected: Collected) -> tuple[IntArray, dict[str, torch.Tensor]]:
     """Return who has come so far, and what they have brought, shapes (K, …)."""
     assert collected.brought is not None, "the server keeps what it was brought"
     who = collected.brought.touched
