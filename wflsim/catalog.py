@@ -230,6 +230,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "fedp3": "wflsim.learning.algorithms.fedp3:FedP3",
         "pfedgate": "wflsim.learning.algorithms.pfedgate:PFedGate",
         "ca_afp": "wflsim.learning.algorithms.ca_afp:CaAfp",
+        "efficient_fl": "wflsim.learning.algorithms.efficient_fl:EfficientFl",
         "fedsnip": "wflsim.learning.algorithms.fedsnip:FedSnip",
         "workload": "wflsim.learning.algorithms.workload:Workload",
     },

@@ -1,5 +1,6 @@
 """What devices do and tell in the exchanges of a method with a mask for each group."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,11 +30,27 @@ class Regimen:
     descent: Descent
     strength: float = 0.0
 
-    def taught(self, cohort: Cohort, begun: Params, masks: Params) -> dict[str, torch.Tensor]:
-        """Return what it makes of models, shapes (K, …), within masks that hold at every step."""
+    def taught(
+        self,
+        cohort: Cohort,
+        begun: Params,
+        masks: Params,
+        *,
+        widths: Mapping[str, int] | None = None,
+    ) -> dict[str, torch.Tensor]:
+        """Return what it makes of models, shapes (K, …).
+
+        Args:
+            cohort: The devices.
+            begun: Their models.
+            masks: For some names, what is kept at every step.
+            widths: Where models are smaller: the number of units of each space.
+        """
         batches = cohort.epochs(self.epochs, self.batch_size)
         names, near = cohort.task.anatomy.tensors, proximal(self.strength, begun)
-        return cohort.train(begun, names, batches, self.descent, masks, objective=near)
+        return cohort.train(
+            begun, names, batches, self.descent, masks, objective=near, widths=widths
+        )
 
 
 def grouping(state: RegrowthState, cohort: Cohort, regimen: Regimen, *, told: bool) -> Updates:

@@ -13,12 +13,16 @@ from wflsim.learning.algorithms.fedprox import FedProx
 from wflsim.learning.anatomy import bitmap_bits
 from wflsim.learning.clustering.rules import Agglomerative, renamed
 from wflsim.learning.cohort import Cohort
+from wflsim.learning.data.digits import Digits
 from wflsim.learning.models import Mlp, SensorCnn
+from wflsim.learning.models.stacks import Conv4
+from wflsim.learning.partitions.labels import Classes
 from wflsim.learning.pruning.choosing import keep_largest
 from wflsim.learning.pruning.importance import magnitude
 from wflsim.learning.regrowth.state import SLOPE, Came, RegrowthState
-from wflsim.learning.task import Holdings, make_task
+from wflsim.learning.task import Holdings, hold, make_task
 from wflsim.learning.testing import STREAMS, check_algorithm, check_ways, small_task, ways_of
+from wflsim.scenario.schema import TaskSection
 
 TASK = small_task((7, 6))
 EVERYBODY, SAMPLES = np.arange(5), TASK.holdings.samples
@@ -27,6 +31,7 @@ QUICK = CaAfp(
     warmup_rounds=1, settling_rounds=1, pruning_rounds=4, prune_every=2, epochs=1, tune_epochs=1
 )
 NAMES = TASK.anatomy.prunable
+NORMED = Conv4((2, 3, 2, 3), pools=2, hidden=(4,), norm="batch")
 
 
 def rounds(method, count, who=EVERYBODY, task=TASK, waves=1):
@@ -90,6 +95,20 @@ def test_every_exchange_has_the_bits_that_were_planned(switches):
         (0, "train"), (1, "cluster"), (1, "train"), (2, "prune"), (2, "train"), (3, "train"),
         (4, "prune"), (4, "train"), (5, "train"), (6, "tune"), (7, "tune"),
     ]  # fmt: skip
+
+
+def test_statistics_of_norms_travel_with_their_group():
+    section = TaskSection(data=Digits(), partition=Classes(per_device=3), model=NORMED)
+    task = make_task(section, hold(section, np.zeros((4, 2)), STREAMS), STREAMS)
+    method = replace(QUICK, clustering=Agglomerative(distance=None, count=2))
+    for plan, updates, _, after in rounds(method, 7, who=np.arange(4), task=task):
+        assert [m.bits for m in updates.messages] == plan.sent_bits(plan.keep_max).tolist()
+        assert all(m.finite for m in updates.messages)
+        assert all(bool(t.isfinite().all()) for t in after.groups.models.values())
+        if updates.turn.round_ == 5:
+            means = [name for name in task.anatomy.statistics if name.endswith("running_mean")]
+            assert means
+            assert not any(torch.equal(*after.groups.models[name]) for name in means)
 
 
 def test_biases_are_never_masked_and_every_layer_ends_at_the_target():

@@ -25,6 +25,7 @@ SOME = {"period_s": 0.006}  # what a field without a default is given; 2 for all
 QUICK = {  # fields that would take seconds, or more rounds than there are
     "autoflip": {"explore_epochs": 4, "patience": 2},
     "ca_afp": {"warmup_rounds": 1, "settling_rounds": 0, "pruning_rounds": 1, "epochs": 1},
+    "efficient_fl": {"ranked": "units", "tune_after": 2, "epochs": 1},
     "fedsnip": {"tune_after": 2, "epochs": 1},
 }
 ENGINES = {"loop": "loop", "batched": "{kind: batched, chunk: 2}", "native": "native"}
