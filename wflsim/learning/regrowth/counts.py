@@ -32,7 +32,8 @@ class Pace:
     def moves(self, size: int, active: int, target: float, left: int) -> tuple[int, int]:
         """Return how many weights of a layer go, and how many come: active − q + g are left.
 
-        What may come is counted before anything goes, so that a layer that is whole takes nothing in [C].
+        What may come is counted before anything goes, so that a layer that is whole takes nothing in [C]. A layer that becomes
+        less sparse than s₀ is cut to its target alone, or it would be cut again after every step [X].
 
         Args:
             size: All weights of the layer.
@@ -43,9 +44,9 @@ class Pace:
         >>> Pace(0.5, 0.05).moves(1000, 1000, 0.7, 4), Pace(0.5, 0.05).moves(1000, 500, 0.7, 3)
         ((500, 0), (92, 25))
         """
-        zeros = size - active
-        if self.start - zeros / size > HARD:
-            return min(active, round(self.start * size - zeros)), 0
+        zeros, start = size - active, min(self.start, target)
+        if start - zeros / size > HARD:
+            return min(active, round(start * size - zeros)), 0
         push, exchanged = round((target * size - zeros) / left), round(self.churn * active)
         gone = exchanged + max(push, 0)
         come = exchanged - min(push, 0)

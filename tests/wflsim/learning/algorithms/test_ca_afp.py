@@ -121,6 +121,15 @@ def test_biases_are_never_masked_and_every_layer_ends_at_the_target():
         assert (state.groups.models[name] != 0).all()
 
 
+def test_groups_come_to_targets_of_their_own():
+    state = last(replace(QUICK, target="entropy_size"), 6)
+    assert len(set(state.goal.tolist())) == 3
+    for mask in state.masks.values():
+        size = mask[0].numel()
+        zeros = size - mask.flatten(1).sum(1).numpy()
+        assert (np.abs(zeros - state.goal * size) <= 0.5 + 1e-9).all()
+
+
 def test_a_bitmap_goes_down_once_to_each_who_was_not_told():
     size, bitmap = TASK.anatomy.weights, bitmap_bits(TASK.anatomy.weights)
     few, owed = np.array([0, 1]), []
@@ -352,6 +361,17 @@ def test_all_ways_of_training_agree(round_):
 
     assert len(ways_of(TASK)) == 2
     check_ways(TASK, lesson)
+
+
+@pytest.mark.parametrize("weighting", ["uniform", "samples"])
+def test_with_everybody_fresh_late_updates_are_the_mean_of_each_group(weighting):
+    method = replace(QUICK, weighting=weighting)
+    *_, (_, updates, before, after) = rounds(method, 4)
+    late = method.fuse_late(before, [Late(before, updates, SAMPLES / SAMPLES.sum())])
+    for name, expected in after.groups.models.items():
+        assert torch.allclose(late.groups.models[name], expected, atol=1e-6)
+    assert same(late.own.rows(EVERYBODY), after.own.rows(EVERYBODY))
+    assert late.told.tolist() == after.told.tolist()
 
 
 def test_late_updates_are_added_within_the_mask_of_today():
