@@ -1,5 +1,6 @@
 """CA-AFP over its seasons: who belongs together, what is sent and kept, identities with simpler methods, and what authors count."""
 
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +23,7 @@ from wflsim.learning.pruning.importance import magnitude
 from wflsim.learning.regrowth.state import SLOPE, Came, RegrowthState
 from wflsim.learning.task import Holdings, hold, make_task
 from wflsim.learning.testing import STREAMS, check_algorithm, check_ways, small_task, ways_of
+from wflsim.records.encoding import Coder
 from wflsim.scenario.schema import TaskSection
 
 TASK = small_task((7, 6))
@@ -228,6 +230,23 @@ def test_who_comes_in_waves_is_grouped_and_pruned_together(waves):
         assert torch.equal(whole.masks[name], parts.masks[name])
     for device in EVERYBODY:
         assert same(of(method, parts, device), of(method, whole, device))
+
+
+def test_a_state_between_waves_can_be_stored_and_sent_to_a_worker():
+    few, turn = np.array([0, 3]), Turn(4, 0, STREAMS)
+    before = last(QUICK, 4)
+    first = QUICK.train(before, Cohort(TASK, few, turn), np.ones(2))
+    state, rest = QUICK.fuse(before, first), np.array([1, 2, 4])
+    restored = Coder().unpack(Coder().pack(state))
+    sent = pickle.loads(pickle.dumps(state.only(rest)))
+    cohort = Cohort(TASK, rest, turn)
+    plain, there = (QUICK.train(each, cohort, np.ones(3)) for each in (before, sent))
+    for one, other in zip(there.messages, plain.messages, strict=True):
+        assert same(one.tensors, other.tensors), "each wave begins where the first did"
+    whole, again = (QUICK.fuse(each, plain) for each in (state, restored))
+    assert same(again.masks, whole.masks)
+    assert same(again.groups.models, whole.groups.models)
+    assert not same(whole.masks, state.masks)
 
 
 def paired(devices=9, size=24, features=(1, 4, 4)):
