@@ -233,6 +233,9 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "local_only": "wflsim.learning.algorithms.local_only:LocalOnly",
         "fedp3": "wflsim.learning.algorithms.fedp3:FedP3",
         "pfedgate": "wflsim.learning.algorithms.pfedgate:PFedGate",
+        "ca_afp": "wflsim.learning.algorithms.ca_afp:CaAfp",
+        "efficient_fl": "wflsim.learning.algorithms.efficient_fl:EfficientFl",
+        "fedsnip": "wflsim.learning.algorithms.fedsnip:FedSnip",
         "workload": "wflsim.learning.algorithms.workload:Workload",
     },
 }

@@ -30,6 +30,7 @@ class Cohort:
         turn: When they are trained, which keys their draws.
         how: Whether they are trained as one, or one after another, by PyTorch or by compiled code.
         half: Whether steps are computed in bfloat16.
+        drops: Whether parts of the model that drop values while training do so.
     """
 
     task: Task
@@ -37,6 +38,7 @@ class Cohort:
     turn: Turn
     how: How = "batched"
     half: bool = False
+    drops: bool = True
 
     def phases(self, steps: Sequence[int], size: int) -> tuple[Batches, ...]:
         """Return the batches of each phase of some numbers of steps.
@@ -114,8 +116,9 @@ class Cohort:
                 "algorithm.batch_size: batch norms need at least 2 samples a step, got 1; take more, or other norms"
             )
         rule = descent if isinstance(descent, Descent) else Descent(descent)
+        draw = self._streams if self.drops else None
         lesson = Lesson(
-            frozenset(trainable), batches, rule, masks or {}, objective, self._streams, self.half
+            frozenset(trainable), batches, rule, masks or {}, objective, draw, self.half
         )
         return self._taught(params, lesson, widths)
 

@@ -12,19 +12,19 @@ from wflsim.learning.exploration.landscape import Threshold
 
 @dataclass(frozen=True, eq=False)
 class Remains:
-    """What is left of a model, in numbers.
+    """What is left of a model, in numbers: each the same for all devices, or one a device, shape (N,).
 
     Attributes:
         bits: Size of all tensors that are left, one way.
         weights: Number of weights among them.
-        bitmap_bits: Size of what tells each device of it, one number or shape (N,).
+        bitmap_bits: Size of what tells each device of it.
         step_macs: Operations of a step on one sample.
     """
 
-    bits: int
-    weights: int
+    bits: int | IntArray
+    weights: int | IntArray
     bitmap_bits: int | IntArray
-    step_macs: int
+    step_macs: int | IntArray
 
     @classmethod
     def expected(cls, anatomy: Anatomy, threshold: Threshold) -> "Remains":
