@@ -229,6 +229,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "local_only": "wflsim.learning.algorithms.local_only:LocalOnly",
         "fedp3": "wflsim.learning.algorithms.fedp3:FedP3",
         "pfedgate": "wflsim.learning.algorithms.pfedgate:PFedGate",
+        "fedchar": "wflsim.learning.algorithms.fedchar:FedChar",
         "workload": "wflsim.learning.algorithms.workload:Workload",
     },
 }

@@ -352,6 +352,28 @@ class Priced(Protocol):
     priced: bool
 
 
+@dataclass(frozen=True, eq=False)
+class Grouping:
+    """Which devices belong together, and how alike they are.
+
+    Attributes:
+        label: The group of each device, −1 for one of which that is not known, shape (N,).
+        cosine: How alike every two devices were when they were grouped last, not a number where that is not known, shape (N, N).
+    """
+
+    label: IntArray
+    cosine: FloatArray
+
+
+@runtime_checkable
+class Grouped(Protocol):
+    """An algorithm whose devices belong to groups, which are recorded as they are in the end."""
+
+    def grouping(self, state: State) -> Grouping:
+        """Return who belongs to which group."""
+        ...
+
+
 @dataclass(frozen=True)
 class Reckoning:
     """What a round cost by the rule by which an algorithm's authors count.
