@@ -230,6 +230,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "fedp3": "wflsim.learning.algorithms.fedp3:FedP3",
         "pfedgate": "wflsim.learning.algorithms.pfedgate:PFedGate",
         "fedchar": "wflsim.learning.algorithms.fedchar:FedChar",
+        "clusterfl": "wflsim.learning.algorithms.clusterfl:ClusterFl",
         "workload": "wflsim.learning.algorithms.workload:Workload",
     },
 }

@@ -24,6 +24,7 @@ ROUNDS, CUT = 3, 2
 SOME = {"period_s": 0.006}  # what a field without a default is given; 2 for all others
 QUICK = {  # fields that would take seconds, or rounds
     "autoflip": {"explore_epochs": 4, "patience": 2},
+    "clusterfl": {"every": 2},
     "fedchar": {"gathers": 1, "tunes": 2, "tune_epochs": 1},
 }
 ENGINES = {"loop": "loop", "batched": "{kind: batched, chunk: 2}", "native": "native"}
