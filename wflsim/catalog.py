@@ -231,6 +231,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "pfedgate": "wflsim.learning.algorithms.pfedgate:PFedGate",
         "fedchar": "wflsim.learning.algorithms.fedchar:FedChar",
         "clusterfl": "wflsim.learning.algorithms.clusterfl:ClusterFl",
+        "ifca": "wflsim.learning.algorithms.ifca:Ifca",
         "workload": "wflsim.learning.algorithms.workload:Workload",
     },
 }

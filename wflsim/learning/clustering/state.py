@@ -222,7 +222,7 @@ class Groups:
     @property
     def told(self) -> dict[str, float]:
         """Return the number of groups, and how well devices lie in theirs."""
-        known = np.flatnonzero(self.label >= 0)
+        known = np.flatnonzero((self.label >= 0) & ~np.isnan(np.diag(self.cosine)))
         if not len(known):
             return {"groups": float(self.count)}
         cosine = self.cosine[np.ix_(known, known)]

@@ -26,6 +26,7 @@ QUICK = {  # fields that would take seconds, or rounds
     "autoflip": {"explore_epochs": 4, "patience": 2},
     "clusterfl": {"every": 2},
     "fedchar": {"gathers": 1, "tunes": 2, "tune_epochs": 1},
+    "ifca": {"models": 3},
 }
 ENGINES = {"loop": "loop", "batched": "{kind: batched, chunk: 2}", "native": "native"}
 WORLD = """\
