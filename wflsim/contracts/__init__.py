@@ -12,17 +12,15 @@ from wflsim.contracts.exchange import (
     Rungs,
     Turn,
 )
+from wflsim.contracts.groups import Clustering, Grouped, Grouping
 from wflsim.contracts.learning import (
     Algorithm,
     Anatomy,
     Blueprint,
-    Clustering,
     Cohort,
     Data,
     Division,
     Engine,
-    Grouped,
-    Grouping,
     Late,
     Learning,
     Masked,
