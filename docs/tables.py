@@ -5,7 +5,7 @@ from pathlib import Path
 
 from wflsim.catalog import FAMILY_OF
 from wflsim.cli.listing import kind_rows
-from wflsim.records.columns import TABLES
+from wflsim.records.columns import EVERY_TABLE
 
 ROOT = Path(__file__).parents[1]
 
@@ -63,10 +63,10 @@ def _bars(benchmark: str) -> list[str]:
 
 def _columns() -> list[str]:
     lines = [
-        "Both tables are Parquet files; unit and meaning also travel in the fields' metadata.",
+        "All tables are Parquet files; unit and meaning also travel in the fields' metadata.",
         "",
     ]
-    for name, columns in TABLES.items():
+    for name, columns in EVERY_TABLE.items():
         lines += [
             f"## `{name}.parquet`",
             "",

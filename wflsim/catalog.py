@@ -236,6 +236,9 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "ca_afp": "wflsim.learning.algorithms.ca_afp:CaAfp",
         "efficient_fl": "wflsim.learning.algorithms.efficient_fl:EfficientFl",
         "fedsnip": "wflsim.learning.algorithms.fedsnip:FedSnip",
+        "fedchar": "wflsim.learning.algorithms.fedchar:FedChar",
+        "clusterfl": "wflsim.learning.algorithms.clusterfl:ClusterFl",
+        "ifca": "wflsim.learning.algorithms.ifca:Ifca",
         "workload": "wflsim.learning.algorithms.workload:Workload",
     },
 }

@@ -187,3 +187,15 @@ def test_the_summary_asks_when_each_reached_the_best_less_two_points():
     assert found["fast"].accuracy_personal == 0.90
     assert found["best"].missed_deadlines == 4
     assert np.isnan(time_to(tables["poor"], 0.3))
+
+
+def test_the_summary_tells_how_evenly_devices_are_served(played):
+    for name, final in played.finals().items():
+        table = played.variants[name].recorder.table("rounds")
+        told = (final.accuracy_std, final.accuracy_decile, final.accuracy_jain)
+        assert told == tuple(
+            table[f"accuracy_{column}"][-1] for column in ("std", "decile", "jain")
+        )
+        accuracy = played.variants[name].recorder.table("clients")["accuracy"][-4:]
+        assert final.accuracy_std == pytest.approx(accuracy.std())
+        assert final.accuracy_jain == pytest.approx(accuracy.sum() ** 2 / (4 * (accuracy**2).sum()))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from math import isnan
 from typing import Any
 
+from wflsim.claims import evenness
 from wflsim.contracts import Claim, Evidence, Judgement
 from wflsim.scenario.paper import Paper
 
@@ -128,6 +129,7 @@ def page(account: Account, findings: Sequence[Finding]) -> str:
         f"| {' | '.join(header)} |",
         f"|{'---|' * len(header)}",
         *(f"| {' | '.join(cell.replace('|', '∣') for cell in row)} |" for row in rows),
+        *evenness.told(account.evidence),
     ]
     return "\n".join(lines) + "\n"
 

@@ -97,13 +97,15 @@ def _tell(run: Any, form: str, quiet: bool) -> None:
 
 
 def _draw(trace: bool, run: Any) -> dict[str, str]:
-    from wflsim.figures import anatomy, overview
+    from wflsim.figures import anatomy, groups, overview
     from wflsim.records.trace import write
 
     name, tables = run.loaded.scenario.world.name, run.tables()
+    drawn = {figure: figure.draw(name, tables) for figure in (overview, anatomy, groups)}
     made = {
-        what: str(overview.save(figure.draw(name, tables), run.folder, what))
-        for what, figure in (("overview", overview), ("anatomy", anatomy))
+        (what := figure.__name__.rpartition(".")[2]): str(overview.save(drew, run.folder, what))
+        for figure, drew in drawn.items()
+        if drew is not None
     }
     if trace:
         made["trace"] = str(run.folder.write("trace.json", lambda path: write(path, tables)))

@@ -32,12 +32,12 @@ def show(*parts: Any) -> None:
 
 
 def summary_table(run: "Run") -> None:
-    """Print a row a variant: accuracy, time, energy, bits."""
+    """Print a row a variant: accuracy and how evenly devices have it, time, energy, bits."""
     finals = run.finals()
     target = max((final.target_accuracy for final in finals.values()), default=0.0)
     made = table(
         run.loaded.scenario.world.name,
-        "variant", "accuracy, own", "worst", "global", f"time to {_share(target)} [s]", "simulated [s]",
+        "variant", "accuracy, own", "deviation", "worst tenth", "Jain", "global", f"time to {_share(target)} [s]", "simulated [s]",
         "energy [J]", "sent [Mbit]", "kept", "missed deadlines",
     )  # fmt: skip
     for name, final in finals.items():
@@ -45,7 +45,8 @@ def summary_table(run: "Run") -> None:
         reached = "never" if isnan(final.target_s) else f"{final.target_s:.3f}"
         reached = UNKNOWN if isnan(final.accuracy_personal) else reached
         made.add_row(
-            name, _share(final.accuracy_personal), _share(final.accuracy_worst), _share(final.accuracy_global), reached,
+            name, _share(final.accuracy_personal), _share(final.accuracy_std), _share(final.accuracy_decile),
+            UNKNOWN if isnan(final.accuracy_jain) else f"{final.accuracy_jain:.3f}", _share(final.accuracy_global), reached,
             f"{account['simulated_s']:.3f}", f"{account['energy_j']:.3f}", f"{final.up_bits / 1e6:.1f}",
             UNKNOWN if isnan(final.keep_mean) else f"{final.keep_mean:.2f}", str(final.missed_deadlines),
         )  # fmt: skip

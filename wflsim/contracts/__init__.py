@@ -12,11 +12,11 @@ from wflsim.contracts.exchange import (
     Rungs,
     Turn,
 )
+from wflsim.contracts.groups import Clustering, Grouped, Grouping
 from wflsim.contracts.learning import (
     Algorithm,
     Anatomy,
     Blueprint,
-    Clustering,
     Cohort,
     Data,
     Division,
@@ -93,6 +93,8 @@ __all__ = [
     "Exchange",
     "FloatArray",
     "Grant",
+    "Grouped",
+    "Grouping",
     "IntArray",
     "Judgement",
     "Late",

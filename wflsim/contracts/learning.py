@@ -231,19 +231,6 @@ class Partition(Protocol):
         ...
 
 
-class Clustering(Protocol):
-    """Which devices belong together."""
-
-    def labels(self, cosine: FloatArray, rng: np.random.Generator) -> IntArray:
-        """Return the group of each device, numbered from 0 in the order of their first members, shape (K,).
-
-        Args:
-            cosine: How alike every two devices are, from −1 to 1, shape (K, K).
-            rng: The stream of the grouping.
-        """
-        ...
-
-
 class Engine(Protocol):
     """How the devices of a cohort are trained on the host."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -89,12 +89,14 @@ class Task:
         inputs: All samples, shape (N, ...).
         labels: All labels, shape (N,).
         module: The model; its parameters are the initial weights, and calls pass others in.
+        seed: What the initial weights were drawn from, and what others are drawn from.
     """
 
     holdings: Holdings
     inputs: "torch.Tensor"
     labels: "torch.Tensor"
     module: "nn.Module"
+    seed: int = 0
 
     @property
     def anatomy(self) -> Anatomy:
@@ -125,8 +127,11 @@ class Task:
         """Return the task with its samples and its module on a device; initial weights stay on the host."""
         if device == "cpu":
             return self
-        return Task(
-            self.holdings, self.inputs.to(device), self.labels.to(device), self.module.to(device)
+        return replace(
+            self,
+            inputs=self.inputs.to(device),
+            labels=self.labels.to(device),
+            module=self.module.to(device),
         )
 
     def fresh_module(self, widths: Mapping[str, int] | None = None) -> "nn.Module":
@@ -146,6 +151,14 @@ class Task:
         """The initial tensors by name, statistics included."""
         found = self.module.state_dict()
         return {name: found[name].detach().cpu().clone() for name in self.anatomy.tensors}
+
+    def beginning(self, index: int) -> "Params":
+        """Return initial tensors that are drawn anew for every index; those of index 0 are the initial ones."""
+        if index == 0:
+            return self.initial
+        seed = int(Streams(self.seed).stream("weights", index).integers(2**63))
+        found = _built(self.holdings.blueprint, seed).state_dict()
+        return {name: found[name].to(like.dtype) for name, like in self.initial.items()}
 
 
 def hold(
@@ -232,12 +245,19 @@ def make_task(section: TaskSection, holdings: Holdings, streams: Streams) -> Tas
 
     data = holdings.data
     seed = int(streams.stream("weights").integers(2**63))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        module = holdings.blueprint.build()
     return Task(
         holdings,
         torch.from_numpy(np.require(data.inputs, requirements=["C", "W"])),
         torch.from_numpy(np.require(data.labels, requirements=["C", "W"])),
-        module,
+        _built(holdings.blueprint, seed),
+        seed,
     )
+
+
+def _built(blueprint: contracts.Blueprint, seed: int) -> "nn.Module":
+    """Return a module whose weights are drawn from a seed."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return blueprint.build()

@@ -302,4 +302,20 @@ CLIENTS = (
     ),
 )
 
+GROUPS = (
+    Column("variant", "", "str", "Name of the system in the scenario."),
+    Column("device", "", "int64", "Index of the device."),
+    Column("other", "", "int64", "Index of a device that is not before it; itself, too."),
+    Column(
+        "cosine", "", "float64", "Cosine of how both were moved when devices were grouped last."
+    ),
+    Column(
+        "group", "", "int64", "Group of the device when the variant ended; -1 if it is in none."
+    ),
+)
+
 TABLES: Mapping[str, tuple[Column, ...]] = {"rounds": ROUNDS, "clients": CLIENTS}
+"""What every round leaves behind."""
+ENDINGS: Mapping[str, tuple[Column, ...]] = {"groups": GROUPS}
+"""What a variant may leave behind when it ends; a run in which none does has no such file."""
+EVERY_TABLE = {**TABLES, **ENDINGS}

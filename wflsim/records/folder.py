@@ -11,7 +11,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from wflsim.errors import UserError
-from wflsim.records.columns import TABLES
+from wflsim.records.columns import EVERY_TABLE
 from wflsim.records.recorder import Columns
 
 MANIFEST = "manifest.json"
@@ -73,7 +73,7 @@ class RunFolder:
                 types[column.type],
                 metadata={"unit": column.unit, "meaning": column.meaning},
             )
-            for column in TABLES[name]
+            for column in EVERY_TABLE[name]
         ]
         data = pa.table(
             [pa.array(columns[f.name], f.type) for f in fields], schema=pa.schema(fields)

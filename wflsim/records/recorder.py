@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from channel_models.units import linear_to_db
 from wflsim.clock import NANOSECONDS
-from wflsim.contracts import Scores
+from wflsim.contracts import Grouping, Scores
 from wflsim.network.timeline import PHASES, Outcome
-from wflsim.records.columns import INSIGHTS, TABLES, Column
+from wflsim.records.columns import ENDINGS, EVERY_TABLE, INSIGHTS, TABLES, Column
 from wflsim.records.report import Played, Report
 
 Columns = Mapping[str, npt.NDArray[Any]]
@@ -41,10 +41,12 @@ class Recorder:
     Attributes:
         variant: Its name.
         blocks: What there is so far, in the order of the rounds.
+        endings: What was left behind when it ended: table → columns.
     """
 
     variant: str
     blocks: list[Block] = field(default_factory=list)
+    endings: dict[str, Columns] = field(default_factory=dict)
 
     @property
     def events(self) -> str:
@@ -69,6 +71,20 @@ class Recorder:
         joined = {name: join(parts) for name, parts in tables.items()}
         self.blocks.append(Block(report.round_, joined, events))
 
+    def end(self, grouping: Grouping) -> None:
+        """Note which devices belong together in the end: a row for every two of whom it is known how alike they are."""
+        first, other = np.triu_indices(len(grouping.label))
+        cosine = np.where(first == other, 1.0, grouping.cosine[first, other])
+        known = ~np.isnan(cosine)
+        rows = {
+            "variant": self.variant,
+            "device": first[known],
+            "other": other[known],
+            "cosine": cosine[known],
+            "group": grouping.label[first[known]],
+        }
+        self.endings["groups"] = _columns("groups", rows, int(known.sum()))
+
     def until(self, round_: int) -> "Recorder":
         """Return the records of the rounds before one, in one block."""
         blocks = [block for block in self.blocks if block.round_ < round_]
@@ -79,13 +95,16 @@ class Recorder:
 
     def table(self, name: str) -> Columns:
         """Return a table as columns."""
-        parts = [block.tables[name] for block in self.blocks]
-        return join(parts) if parts else _columns(name, {c.name: [] for c in TABLES[name]}, 0)
+        if name in ENDINGS:
+            parts = [self.endings[name]] if name in self.endings else []
+        else:
+            parts = [block.tables[name] for block in self.blocks]
+        return join(parts) if parts else _columns(name, {c.name: [] for c in EVERY_TABLE[name]}, 0)
 
     def digest(self) -> str:
         """Return the SHA-256 of all records, over column names and values, whatever file they are written to."""
         total = sha256()
-        for name in TABLES:
+        for name in (*TABLES, *self.endings):
             for column, values in self.table(name).items():
                 total.update(column.encode())
                 data = "\0".join(values).encode() if values.dtype == object else values.tobytes()
@@ -103,7 +122,9 @@ def join(tables: Sequence[Columns]) -> Columns:
 
 def _columns(table: str, values: Mapping[str, Any], rows: int) -> Columns:
     """Return a table's columns, in order and of their types; what is told once holds for all rows."""
-    return {column.name: _column(column, values[column.name], rows) for column in TABLES[table]}
+    return {
+        column.name: _column(column, values[column.name], rows) for column in EVERY_TABLE[table]
+    }
 
 
 def _column(column: Column, value: Any, rows: int) -> npt.NDArray[Any]:

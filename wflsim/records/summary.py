@@ -20,6 +20,9 @@ class Final:
 
     Attributes:
         accuracy_personal: Mean accuracy of the devices' own models on their own test data.
+        accuracy_std: Their standard deviation.
+        accuracy_decile: Mean of the worst tenth of them.
+        accuracy_jain: Jain's index of them: 1 for all alike.
         accuracy_worst: Least of them.
         accuracy_global: Accuracy of the global model on all test data.
         keep_mean: Mean kept share over rounds.
@@ -30,6 +33,9 @@ class Final:
     """
 
     accuracy_personal: float
+    accuracy_std: float
+    accuracy_decile: float
+    accuracy_jain: float
     accuracy_worst: float
     accuracy_global: float
     keep_mean: float
@@ -46,13 +52,16 @@ class Final:
 
 def finals(rounds: Mapping[str, Columns]) -> dict[str, Final]:
     """Return variant → final metrics, from each variant's table of rounds."""
-    best = max((_last(table, "accuracy_personal") for table in rounds.values()), default=nan)
+    best = max((last(table, "accuracy_personal") for table in rounds.values()), default=nan)
     target = best - MARGIN
     return {
         name: Final(
-            accuracy_personal=_last(table, "accuracy_personal"),
-            accuracy_worst=_last(table, "accuracy_worst"),
-            accuracy_global=_last(table, "accuracy_global"),
+            accuracy_personal=last(table, "accuracy_personal"),
+            accuracy_std=last(table, "accuracy_std"),
+            accuracy_decile=last(table, "accuracy_decile"),
+            accuracy_jain=last(table, "accuracy_jain"),
+            accuracy_worst=last(table, "accuracy_worst"),
+            accuracy_global=last(table, "accuracy_global"),
             keep_mean=_mean(table["keep_mean"]),
             up_bits=float(table["up_bits"].sum()),
             missed_deadlines=int(sum(table[outcome].sum() for outcome in MISSED)),
@@ -76,6 +85,9 @@ def _mean(values: npt.NDArray[Any]) -> float:
     return float(known.mean()) if len(known) else nan
 
 
-def _last(rounds: Columns, name: str) -> float:
+def last(rounds: Columns, name: str) -> float:
+    """Return the last value of a column that is known; not a number if none is, or if the column was not recorded."""
+    if name not in rounds:
+        return nan
     known = rounds[name][~np.isnan(rounds[name])]
     return float(known[-1]) if len(known) else nan

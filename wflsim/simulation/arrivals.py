@@ -11,6 +11,7 @@ import numpy as np
 
 from wflsim.contracts import (
     FloatArray,
+    Grouping,
     IntArray,
     Learning,
     Policy,
@@ -182,6 +183,10 @@ class Learner(Protocol):
         """
         ...
 
+    def grouping(self, state: Any) -> Grouping | None:
+        """Return which devices belong together; None where nobody groups them."""
+        ...
+
     def write(self, state: Any, path: Path) -> str:
         """Write the final weights of a state and return the file's SHA-256; only where something is trained."""
         ...
@@ -228,6 +233,9 @@ class Onlookers:
     def told_of(self, passage: Passage, evaluated: bool) -> Mapping[str, float]:
         """Return nothing."""
         return {}
+
+    def grouping(self, state: "Progress") -> None:
+        """Return nothing."""
 
     def write(self, state: "Progress", path: Path) -> str:
         """Refuse: nobody trains."""

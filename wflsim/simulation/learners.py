@@ -11,6 +11,8 @@ import numpy as np
 from wflsim.contracts import (
     Algorithm,
     FloatArray,
+    Grouped,
+    Grouping,
     IntArray,
     Late,
     Masked,
@@ -132,6 +134,11 @@ class Trainees:
         if evaluated and self.gauge is not None:
             told |= self.gauge.told(passage.before, state, passage.came)
         return told
+
+    def grouping(self, state: Any) -> Grouping | None:
+        """Return which devices belong together; None where nobody groups them."""
+        algorithm = self.algorithm
+        return algorithm.grouping(state) if isinstance(algorithm, Grouped) else None
 
     def write(self, state: Any, path: Path) -> str:
         """Write the final weights of a state and return the file's SHA-256."""

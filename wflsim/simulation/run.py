@@ -11,7 +11,7 @@ from typing import Any
 
 from wflsim import __version__
 from wflsim.errors import UserError
-from wflsim.records.columns import TABLES
+from wflsim.records.columns import ENDINGS, EVERY_TABLE, TABLES
 from wflsim.records.folder import HALTED, INTERRUPTED, SUCCEEDED, RunFolder
 from wflsim.records.recorder import Columns, Recorder, join
 from wflsim.records.report import Report
@@ -84,7 +84,8 @@ class Variant:
     @property
     def whole(self) -> "Variant":
         """The variant with the records of whole rounds alone, in one block."""
-        return replace(self, recorder=self.recorder.until(self.rounds))
+        rounds = self.recorder.until(self.rounds)
+        return replace(self, recorder=replace(rounds, endings=self.recorder.endings))
 
     def account(self, final: Final | None) -> dict[str, Any]:
         """Return the variant as the manifest tells it."""
@@ -174,7 +175,7 @@ class Run:
     def tables(self) -> dict[str, dict[str, Columns]]:
         """Return variant → table → columns."""
         return {
-            name: {table: variant.recorder.table(table) for table in TABLES}
+            name: {table: variant.recorder.table(table) for table in EVERY_TABLE}
             for name, variant in self.variants.items()
         }
 
@@ -211,6 +212,9 @@ class Run:
                 f"weights/{name}.safetensors", lambda path: digests.append(save(path))
             )
             (variant.weights_sha256,) = digests
+            grouping = set_up.learner.grouping(scene.state)
+            if grouping is not None:
+                variant.recorder.end(grouping)
         variant.status = status
         variant.reached = replace(variant.reached, scene=None)
         self._keep()
@@ -244,6 +248,14 @@ class Run:
         """Write the records, then the manifest that vouches for them."""
         for table in TABLES:
             parts = [variant.recorder.table(table) for variant in self.variants.values()]
+            if parts:
+                self.folder.table(table, join(parts))
+        for table in ENDINGS:
+            parts = [
+                variant.recorder.endings[table]
+                for variant in self.variants.values()
+                if table in variant.recorder.endings
+            ]
             if parts:
                 self.folder.table(table, join(parts))
         self._settle(status, error)

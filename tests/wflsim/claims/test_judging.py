@@ -333,6 +333,19 @@ def test_the_page_says_what_was_read_and_what_is_compared():
     assert {line.count("|") for line in table} == {7}
 
 
+def test_the_page_ends_with_how_evenly_devices_are_served():
+    first = rounds(
+        [np.nan, 0.5, 0.6], accuracy_jain=[np.nan, 0.9, 0.8], accuracy_std=[0.5, 0.2, np.nan]
+    )
+    second = rounds([0.1, 0.8, np.nan], accuracy_jain=[0.7, 0.96, np.nan], accuracy_std=[0.4] * 3)
+    found = replace(account(TimeRatio(**PAIR)), evidence=evidence({"a": first}, {"a": second}))
+    (*_, line) = page(found, []).splitlines()
+    assert line == "| a | 70.0 | 30.0 | – | 0.880 | 17.5 |"
+    silent = rounds([np.nan] * 2)
+    found = replace(found, evidence=evidence({"a": silent, "b": silent}))
+    assert "Jain" not in page(found, [])
+
+
 def test_rounds_are_those_evaluated_with_sums_until_then():
     table = rounds([np.nan, 0.5, np.nan, 0.75], length_s=0.5)
     told = list(rows(evidence({"a": table})))

@@ -6,16 +6,37 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from wflsim.contracts import Clustering, FloatArray, IntArray, Late, Updates
+from wflsim.contracts import Clustering, FloatArray, Grouping, IntArray, Late, Turn, Updates
 from wflsim.learning.anatomy import Anatomy
 from wflsim.learning.clustering.likeness import cosines
 from wflsim.learning.clustering.rules import silhouette
 from wflsim.learning.cohort import Cohort, Params
 from wflsim.learning.fusion import masked_mean_step, weighted_mean
 from wflsim.learning.practice import Weighting, evened, shares
+from wflsim.learning.shelf import Shelf
 from wflsim.learning.task import Task
 
 NOBODY = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """An exchange in which everybody comes to be grouped, in waves where the band has no room for all at once.
+
+    Attributes:
+        moment: Its round, and its place in the round.
+        before: The state that all of them begin with, whichever wave they come in.
+        changes: What training has made of the models of those who have come so far: the differences.
+    """
+
+    moment: tuple[int, int]
+    before: "Groups"
+    changes: Shelf
+
+    def only(self, devices: IntArray) -> "Call":
+        """Return no more than some devices need to train."""
+        nobody = np.empty(0, dtype=np.int64)
+        return replace(self, before=self.before.only(devices), changes=self.changes.only(nobody))
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +50,7 @@ class Groups:
         part: The layers of a model.
         cosine: How alike devices were when they were grouped last, NaN for those that did not come, shape (N, N).
         passes: How often they have been grouped.
+        call: The exchange in which they were grouped, until a round's training is fused; None in all other rounds.
     """
 
     models: Params
@@ -37,6 +59,7 @@ class Groups:
     part: Anatomy
     cosine: FloatArray
     passes: int = 0
+    call: Call | None = None
 
     @classmethod
     def one(cls, task: Task) -> "Groups":
@@ -60,10 +83,13 @@ class Groups:
 
     def only(self, devices: IntArray) -> "Groups":
         """Return no more than some devices need to train."""
-        return replace(self, cosine=np.empty((0, 0)))
+        call = self.call and self.call.only(devices)
+        return replace(self, cosine=np.empty((0, 0)), call=call)
 
     def of(self, cohort: Cohort) -> dict[str, torch.Tensor]:
-        """Return the models of their groups for the devices of a cohort, shapes (K, …)."""
+        """Return the models of their groups for the devices of a cohort, shapes (K, …); those before, where groups are being made."""
+        if self.call is not None and self.call.moment == _moment(cohort.turn):
+            return self.call.before.of(cohort)
         rows = torch.from_numpy(self.belongs[cohort.devices])
         return {name: tensor[rows] for name, tensor in self.models.items()}
 
@@ -88,7 +114,7 @@ class Groups:
 
     def fused(self, updates: Updates, weighting: Weighting = "samples") -> "Groups":
         """Return the state after each group's mean of what its members brought; a group of which nobody came keeps its model."""
-        state = self
+        state = replace(self, call=None)
         for group, rows in self._parted(updates.devices):
             here = updates.only(rows)
             share = shares(self.samples[here.devices], weighting)
@@ -101,7 +127,7 @@ class Groups:
 
         Within a group weights are taken as of a round of its own: with everybody fresh it is the mean of its members.
         """
-        state, came = self, evened(late, self.samples, weighting)
+        state, came = replace(self, call=None), evened(late, self.samples, weighting)
         counted = [shares_of(self.samples, each.updates, weighting) for each in came]
         everybody = sum(float(each.sum()) for each in counted)
         for group in range(self.count):
@@ -129,10 +155,10 @@ class Groups:
     def regrouped(
         self, updates: Updates, rule: Clustering, *, begun: Sequence[Params] | None = None
     ) -> "Groups":
-        """Return the state in which those who came are grouped by how alike their changes are; all begin with one model.
+        """Return the state in which those who came are grouped by how alike their changes are.
 
-        Every group begins with the mean of the models that its members had [C, where they had one]; who did not come belongs to
-        nobody.
+        Who comes in another wave of the same exchange is grouped together with those before. Every group begins with the mean of
+        the models that its members had [C, where they had one]; who did not come belongs to nobody.
 
         Args:
             updates: What devices brought, whole models.
@@ -141,11 +167,34 @@ class Groups:
         """
         if not len(updates.devices):
             return self
-        brought = [message.tensors for message in updates.messages]
-        before = begun or [self.model(group) for group in self.belongs[updates.devices]]
-        names = [name for name in self.part.tensors if name not in self.part.statistics]
-        cosine = cosines(brought, before, names)
-        return self.parted_as(updates, rule.labels(cosine, updates.turn.draw("clustering")), cosine)
+        call = self._called(updates.turn)
+        had = call.before.belongs[updates.devices]
+        base = begun or [call.before.model(group) for group in had]
+        changes = {
+            name: torch.stack(
+                [m.tensors[name] - b[name] for m, b in zip(updates.messages, base, strict=True)]
+            )
+            for name in call.changes.names
+        }
+        call = replace(call, changes=call.changes.replaced(updates.devices, changes))
+        who, zero = call.changes.touched, call.changes.layout.default
+        cosine = cosines([call.changes.row(int(d)) for d in who], zero, call.changes.names)
+        labels = rule.labels(cosine, updates.turn.draw("clustering"))
+        return replace(
+            call.before.parted_as(replace(updates, devices=who), labels, cosine), call=call
+        )
+
+    def _called(self, turn: Turn) -> Call:
+        """Return the exchange in which devices are being grouped, begun if it has not."""
+        if self.call is not None and self.call.moment == _moment(turn):
+            return self.call
+        zero = {
+            name: torch.zeros_like(self.models[name][0])
+            for name in self.part.tensors
+            if name not in self.part.statistics
+        }
+        before = replace(self, call=None)
+        return Call(_moment(turn), before, Shelf.of_default(zero, len(self.label)))
 
     def parted_as(self, updates: Updates, labels: IntArray, cosine: FloatArray) -> "Groups":
         """Return the state in which those who came belong to groups, each with the mean model of its members so far.
@@ -166,9 +215,14 @@ class Groups:
         return replace(self, models=stacked, label=label, cosine=alike, passes=self.passes + 1)
 
     @property
+    def grouping(self) -> Grouping:
+        """Who belongs to which group, and how alike devices were."""
+        return Grouping(self.label, self.cosine)
+
+    @property
     def told(self) -> dict[str, float]:
         """Return the number of groups, and how well devices lie in theirs."""
-        known = np.flatnonzero(self.label >= 0)
+        known = np.flatnonzero((self.label >= 0) & ~np.isnan(np.diag(self.cosine)))
         if not len(known):
             return {"groups": float(self.count)}
         cosine = self.cosine[np.ix_(known, known)]
@@ -185,6 +239,10 @@ def shares_of(samples: IntArray, updates: Updates, weighting: Weighting) -> Floa
     """Return what each update counts before it ages: its device's samples, or one, shape (K,)."""
     found = samples[updates.devices] if weighting == "samples" else np.ones(len(updates.devices))
     return np.asarray(found, dtype=np.float64)
+
+
+def _moment(turn: Turn) -> tuple[int, int]:
+    return turn.round_, turn.step
 
 
 def _mean(models: Params, share: FloatArray) -> dict[str, torch.Tensor]:

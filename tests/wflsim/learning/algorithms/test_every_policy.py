@@ -26,9 +26,12 @@ SOME = {"period_s": 0.006}  # what a field without a default is given; 2 for all
 QUICK = {  # fields that would take seconds, with which so few rounds would prune nothing, or more rounds than there are
     "autoflip": {"explore_epochs": 4, "patience": 2},
     "ca_afp": {"warmup_rounds": 1, "settling_rounds": 0, "pruning_rounds": 1, "epochs": 1},
+    "clusterfl": {"every": 2},
     "efficient_fl": {"ranked": "units", "tune_after": 2, "epochs": 1},
+    "fedchar": {"gathers": 1, "tunes": 2, "tune_epochs": 1},
     "fedsnip": {"tune_after": 2, "epochs": 1},
     "hermes": {"accuracy_least": 0.0},
+    "ifca": {"models": 3},
     "lottery_fl": {"accuracy_above": 0.0},
     "sub_fedavg": {"accuracy_above": 0.0, "epochs": 2},
 }

@@ -23,6 +23,7 @@ from wflsim.learning.clustering.rules import (
     silhouette,
 )
 from wflsim.learning.clustering.state import Groups
+from wflsim.learning.cohort import Cohort
 from wflsim.learning.personal import initial_state
 from wflsim.learning.testing import STREAMS, small_task
 
@@ -205,6 +206,31 @@ def test_devices_that_moved_alike_belong_together():
     assert state.told["silhouette"] > 0.5
     assert np.isfinite(state.cosine).all()
     assert state.only(np.array([1])).cosine.size == 0
+
+
+def test_who_comes_in_another_wave_is_grouped_with_those_before():
+    state, every, rule = grouped(), brought(range(5), seed=4), Agglomerative("average", None, 2)
+    once = state.regrouped(every, rule)
+    waves = state.regrouped(every.only(np.array([0, 3])), rule)
+    assert waves.label.tolist() == [0, -1, -1, 1, -1]
+    cohort = Cohort(TASK, np.arange(5), every.turn)
+    for name, tensor in waves.only(np.arange(5)).of(cohort).items():
+        assert torch.equal(tensor, state.of(cohort)[name])  # all begin with what they had
+    waves = waves.regrouped(every.only(np.array([1, 2, 4])), rule)
+    assert waves.label.tolist() == once.label.tolist()
+    assert np.array_equal(waves.cosine, once.cosine)
+    assert same(waves.models, once.models)
+    assert waves.passes == once.passes == state.passes + 1
+    later = Cohort(TASK, np.arange(5), replace(every.turn, step=1))
+    assert torch.equal(waves.of(later)["dense0.bias"], waves.models["dense0.bias"][waves.label])
+    assert waves.fused(brought([0], step=1)).call is None
+    again = waves.regrouped(brought([2, 3], step=1), rule)
+    assert (again.label >= 0).tolist() == [False, False, True, True, False]
+
+
+def test_groups_without_cosines_have_no_silhouette():
+    label = np.array([0, 1, 0, 1, 1])
+    assert replace(grouped(), label=label, cosine=np.full((5, 5), np.nan)).told == {"groups": 2.0}
 
 
 def test_who_did_not_come_has_the_model_of_the_largest_group():
