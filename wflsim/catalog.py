@@ -176,6 +176,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "classes": "wflsim.learning.partitions.labels:Classes",
         "shards": "wflsim.learning.partitions.labels:Shards",
         "dirichlet": "wflsim.learning.partitions.labels:Dirichlet",
+        "label_groups": "wflsim.learning.partitions.label_groups:LabelGroups",
         "users": "wflsim.learning.partitions.users:Users",
         "rotated": "wflsim.learning.partitions.clusters:Rotated",
         "permuted": "wflsim.learning.partitions.clusters:Permuted",
