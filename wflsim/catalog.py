@@ -228,6 +228,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "topk": "wflsim.learning.algorithms.topk:Topk",
         "random_pruning": "wflsim.learning.algorithms.random_pruning:RandomPruning",
         "local_only": "wflsim.learning.algorithms.local_only:LocalOnly",
+        "safl": "wflsim.learning.algorithms.safl:Safl",
         "fedp3": "wflsim.learning.algorithms.fedp3:FedP3",
         "pfedgate": "wflsim.learning.algorithms.pfedgate:PFedGate",
         "workload": "wflsim.learning.algorithms.workload:Workload",
