@@ -31,9 +31,18 @@ from wflsim.scenario.schema import TaskSection
 STREAMS = Streams(11)
 
 
-def small_task(hidden: tuple[int, ...] = (7,), devices: int = 5) -> Task:
-    """Return a task that is trained in a moment; devices hold different numbers of samples."""
-    section = TaskSection(data=Digits(), partition=Classes(per_device=3), model=Mlp(hidden=hidden))
+def small_task(
+    hidden: tuple[int, ...] = (7,), devices: int = 5, model: Model | None = None
+) -> Task:
+    """Return a task that is trained in a moment; devices hold different numbers of samples.
+
+    Args:
+        hidden: Widths of its hidden layers.
+        devices: Number of devices.
+        model: Another model instead.
+    """
+    model = model or Mlp(hidden=hidden)
+    section = TaskSection(data=Digits(), partition=Classes(per_device=3), model=model)
     return make_task(section, hold(section, np.zeros((devices, 2)), STREAMS), STREAMS)
 
 
@@ -152,7 +161,9 @@ def ways_of(task: Task) -> tuple[How, ...]:
     return ("batched",) if task.holdings.plan() is None else ("batched", "native")
 
 
-def check_algorithm(algorithm: Algorithm, *, views: bool = False) -> None:
+def check_algorithm(
+    algorithm: Algorithm, *, views: bool = False, model: Model | None = None
+) -> None:
     """Assert that a method keeps its promises.
 
     What it plans without a state is what it sends; it is repeatable, changes no state that it was given, leaves alone
@@ -161,8 +172,9 @@ def check_algorithm(algorithm: Algorithm, *, views: bool = False) -> None:
     Args:
         algorithm: The method.
         views: Whether devices' own models are views of the shared one (masks, gates), so that those of the absent move with it.
+        model: What is trained, for methods that do not take every model; a perceptron with one hidden layer if not given.
     """
-    task = small_task()
+    task = small_task(model=model)
     state = algorithm.init(task)
     exchange = algorithm.plan(task.anatomy, task.holdings.samples, Turn(0, 0, STREAMS), None)
     assert exchange is not None, "a round has an exchange"

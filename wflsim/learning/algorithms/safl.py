@@ -56,6 +56,8 @@ class Safl:
         structure_rounds: Rounds R₁ of the dense model before devices are grouped.
         passes: Most passes of grouping.
         clustering: Who belongs together.
+        changes_since: From where changes are told whose directions count: from the one model before the first pass, or from what
+            each pass began with. By that, members who have learnt what they have in common fall apart again [D].
         sparsity: Weight s of the L1 term.
         prune_rate: Share p of the channels that goes.
         scsi_groups: Whose |γ| are pooled: those of a device's group (partition), or all within a distance of it (neighbourhood).
@@ -81,6 +83,7 @@ class Safl:
     structure_rounds: Rounds = 5
     passes: Count = 3
     clustering: Clustering = field(default_factory=Agglomerative)
+    changes_since: Literal["first_pass", "pass"] = "first_pass"
     sparsity: NonNegative = 1e-4
     prune_rate: Part = 0.3
     scsi_groups: Literal["partition", "neighbourhood"] = "partition"
@@ -210,7 +213,7 @@ class Safl:
 
         return Structuring(
             self.clustering, self.passes, self.prune_rate, self.scsi_mix, self.scsi_groups,
-            self.neighbourhood, self.weighting,
+            self.neighbourhood, self.changes_since, self.weighting,
         )  # fmt: skip
 
     @property

@@ -126,11 +126,7 @@ class SlimState:
         return replace(self, groups=groups, came=came, slim=False)
 
     def grouped(self, updates: Updates, how: Structuring) -> "SlimState":
-        """Return the state after a pass of grouping, or after a wave of one: with structures when it was the last.
-
-        Changes are told from the model with which all began before the first pass [X]: from a group's own model, members who have
-        learnt what they have in common would differ by nothing but noise.
-        """
+        """Return the state after a pass of grouping, or after a wave of one: with structures when it was the last."""
         if not len(updates.devices):
             return self
         moment = (updates.turn.round_, updates.turn.step)
@@ -141,7 +137,9 @@ class SlimState:
         origin = self.origin or before
         everybody = replace(updates, devices=gathered.devices, messages=_messages(gathered))
         names = [n for n in self.channels.shared.tensors if n not in before.part.statistics]
-        cosine = cosines(gathered.models, origin.model(0), names)
+        begun = origin if how.since == "first_pass" else before
+        bases = [begun.model(group) for group in begun.belongs[gathered.devices]]
+        cosine = cosines(gathered.models, bases, names)
         labels = how.clustering.labels(cosine, updates.turn.draw("clustering"))
         groups = before.parted_as(everybody, labels, cosine).fused(everybody, how.weighting)
         found = replace(self, groups=groups, origin=origin, gathered=gathered, kept=None)

@@ -11,6 +11,7 @@ from wflsim.learning.practice import Weighting
 from wflsim.learning.slimming.channels import Channels
 
 Pool = Literal["partition", "neighbourhood"]
+Since = Literal["first_pass", "pass"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Structuring:
         mix: Share β of a device's own scores.
         pool: Whose scores are pooled: those of a group, or those of all within a distance of a device.
         distance: That distance.
+        since: From where changes are told: from the one model before the first pass, or from what each pass began with.
         weighting: What a device counts in the pool.
     """
 
@@ -33,6 +35,7 @@ class Structuring:
     mix: float
     pool: Pool
     distance: float
+    since: Since
     weighting: Weighting
 
     def settled(self, before: IntArray, after: IntArray, passes: int) -> bool:
