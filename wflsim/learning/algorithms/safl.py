@@ -57,7 +57,7 @@ class Safl:
         passes: Most passes of grouping.
         clustering: Who belongs together.
         changes_since: From where changes are told whose directions count: from the one model before the first pass, or from what
-            each pass began with. By that, members who have learnt what they have in common fall apart again [D].
+            each pass began with. By that, members who have learnt what they have in common may fall apart again [D].
         sparsity: Weight s of the L1 term.
         prune_rate: Share p of the channels that goes.
         scsi_groups: Whose |γ| are pooled: those of a device's group (partition), or all within a distance of it (neighbourhood).
@@ -174,8 +174,12 @@ class Safl:
     def reckoned(
         self, anatomy: Anatomy, samples: IntArray, devices: IntArray, state: "SlimState"
     ) -> Reckoning:
-        """Return 4 (P_up + P_down) bytes in bits, P without norms [D]; how the authors count dense rounds is not known."""
-        return Reckoning(2.0 * BITS_PER_VALUE * int(state.values(devices).sum()), nan)
+        """Return 4 (P_up + P_down) bytes in bits, P without norms [D], of the round's training alone.
+
+        How the authors count dense rounds, and passes of grouping, is not known.
+        """
+        trained = devices[np.isin(devices, state.came)]
+        return Reckoning(2.0 * BITS_PER_VALUE * int(state.values(trained).sum()), nan)
 
     def _thin(
         self, found: Channels, samples: IntArray, state: "SlimState | None"

@@ -152,7 +152,9 @@ def test_grouping_ends_when_nothing_changes_or_after_so_many_passes():
     nobody, labels = np.full(4, -1), np.array([0, 0, 1, 1])
     assert not how.settled(nobody, labels, 1)
     assert how.settled(labels, labels, 2)
-    assert how.settled(np.array([0, 1, 0, -1]), np.array([1, 0, 1, 2]), 2), "up to names"
+    assert how.settled(np.array([0, 1, 0, -1]), np.array([1, 0, 1, 1]), 2), (
+        "up to names, of those who came"
+    )
     assert not how.settled(labels, np.array([0, 1, 1, 1]), 2)
     assert how.settled(labels, np.array([0, 1, 1, 1]), 3)
 
