@@ -44,15 +44,51 @@ def masked_mean(
     last bit: the sum is divided by a share of the weights that is exactly one. System A, docs/papers.md [X]. Arguments
     as of ``weighted_mean``.
     """
-    total, weight = _sums(before, [(None, messages, weights)], part)
-    found = {}
-    for name, old in before.items():
-        whole = torch.zeros((), dtype=old.dtype)
+    mean, held = kept_mean(before, messages, weights, part)
+    return {name: torch.where(held[name], mean[name], old) for name, old in before.items()}
+
+
+def kept_mean(
+    like: Tensors, messages: Sequence[Message], weights: FloatArray, part: Anatomy | None = None
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Return the mean over those who kept a coordinate, as of ``masked_mean``, and where somebody did."""
+    total, weight = _sums(like, [(None, messages, weights)], part)
+    mean, held = {}, {}
+    for name, each in like.items():
+        whole = torch.zeros((), dtype=each.dtype)
         for share in weights.tolist():  # added up as the weights of those who kept are
             whole += share
-        mean = total[name] / (weight[name] / whole).clamp(min=1e-30)
-        found[name] = torch.where(weight[name] > 0, mean, old)
-    return found
+        mean[name] = total[name] / (weight[name] / whole).clamp(min=1e-30)
+        held[name] = weight[name] > 0
+    return mean, held
+
+
+def filled_mean(
+    like: Tensors, messages: Sequence[Message], weights: FloatArray, part: Anatomy | None = None
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Return Σ ω_k u_k with zeros for those who did not keep a coordinate, and where somebody did.
+
+    So the code of SAFL's first author has it (arXiv 2501.18659 [C]). Arguments as of ``weighted_mean``.
+    """
+    total, weight = _sums(like, [(None, messages, weights)], part)
+    return total, {name: each > 0 for name, each in weight.items()}
+
+
+def filled_mean_step(late: Sequence[Group], part: Anatomy | None = None) -> dict[str, torch.Tensor]:
+    """Return Σ ω_k (m_k u_k − base_k) / Σ ω_k where somebody kept a coordinate, and zero elsewhere.
+
+    Arguments as of ``masked_mean_step``; every group has something that it began with.
+    """
+    moved, held = dict[str, torch.Tensor](), dict[str, torch.Tensor]()
+    whole = sum(float(weights.sum()) for _, _, weights in late)
+    for base, messages, weights in late:
+        assert base is not None, "a step begins somewhere"
+        total, kept = filled_mean(base, messages, weights, part)
+        for name, each in base.items():
+            step = (total[name] - float(weights.sum()) * each) / whole
+            moved[name] = moved[name] + step if name in moved else step
+            held[name] = held[name] | kept[name] if name in held else kept[name]
+    return {name: torch.where(held[name], step, 0.0) for name, step in moved.items()}
 
 
 def common_mean(

@@ -10,6 +10,7 @@ from wflsim.contracts import Division, FloatArray, IntArray, Partition, Samples
 from wflsim.learning.partitions.alike import Iid
 
 Few = Annotated[int, ("least", 2), ("most", 1000)]
+First = Annotated[int, ("least", 0), ("most", 3)]
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Rotated:
     Attributes:
         clusters: Number of clusters: half turns make 2, quarter turns 4.
         base: Who holds what before the images are turned.
+        first: Cluster of the first device: with two clusters and 1, devices 0, 2, … are turned and the others are not.
 
     Reference:
         Ghosh, Chung, Yin and Ramchandran, arXiv 2006.04088: rotated MNIST, with the turns of its official code [V].
@@ -36,6 +38,7 @@ class Rotated:
 
     clusters: Literal[2, 4] = 4
     base: Partition = field(default_factory=Iid)
+    first: First = 0
 
     def split(self, samples: Samples, position_m: FloatArray, rng: np.random.Generator) -> Division:
         """Return the base's division with turned images."""
@@ -46,7 +49,7 @@ class Rotated:
                 "partition permuted"
             )
         base = self.base.split(samples, position_m, rng)
-        own, cluster = _clustered(base, self.clusters)
+        own, cluster = _clustered(base, self.clusters, self.first)
         turned = np.array(base.samples.inputs)
         for index in range(1, self.clusters):
             rows = np.flatnonzero(cluster == index)
@@ -102,15 +105,21 @@ class Permuted:
         return np.array(list(found))
 
 
-def _clustered(base: Division, clusters: int) -> tuple[IntArray, IntArray]:
-    """Return each device's cluster, those of the base refined, shape (K,), and each sample's new one or −1, shape (N,)."""
+def _clustered(base: Division, clusters: int, first: int = 0) -> tuple[IntArray, IntArray]:
+    """Return each device's cluster, those of the base refined, shape (K,), and each sample's new one or −1, shape (N,).
+
+    Args:
+        base: Who holds what.
+        clusters: How many clusters are dealt within each of the base's.
+        first: The one that the first device of each gets.
+    """
     devices = len(base.parts)
     if clusters > devices:
         raise ValueError(
             f"clusters asks for {clusters} groups, got {devices} devices; take fewer clusters or more devices"
         )
     before = np.zeros(devices, dtype=np.int64) if base.clusters is None else base.clusters
-    turn = _rank(before) % clusters
+    turn = (_rank(before) + first) % clusters
     cluster = np.full(len(base.samples.labels), -1, dtype=np.int64)
     for device, part in enumerate(base.parts):
         cluster[part] = turn[device]
