@@ -259,6 +259,7 @@ def test_an_open_exchange_goes_on_in_waves_where_there_is_no_room_for_all():
     for game, before in zip(games[1:], games, strict=False):
         assert game.timeline.start_ns == before.timeline.end_ns
     assert [len(game.agreement.waiting) for game in games] == [4, 2, 0]
+    assert [game.purpose for game in games] == ["train", "train 2", "train 3"]
 
 
 def test_who_could_not_begin_in_a_wave_is_not_waited_for():

@@ -73,7 +73,7 @@ class Recorder:
 
     def end(self, grouping: Grouping) -> None:
         """Note which devices belong together in the end: a row for every two of whom it is known how alike they are."""
-        first, other = np.triu_indices(len(grouping.label))
+        first, other = np.triu_indices(len(grouping.label) if grouping.cosine.size else 0)
         cosine = np.where(first == other, 1.0, grouping.cosine[first, other])
         known = ~np.isnan(cosine)
         rows = {

@@ -168,7 +168,8 @@ class Stage:
                 )
             network = self._network(turn.step, len(games))
             scene, game = self._exchange(exchange, scene, sensed, turn, network)
-            games.append(game)
+            purpose = f"{game.purpose} {len(games) + 1}" if games else game.purpose
+            games.append(replace(game, purpose=purpose))
             waiting = () if game.agreement is None else game.agreement.waiting
             if not (exchange.open and len(waiting)):
                 return scene, games

@@ -23,11 +23,11 @@ from wflsim.contracts import (
 )
 from wflsim.learning.anatomy import BITS_PER_VALUE, Anatomy
 from wflsim.learning.clustering.rules import Agglomerative
+from wflsim.learning.clustering.tracker import Tracker, summed
 from wflsim.learning.practice import Weighting
 from wflsim.learning.regrowth.counts import Left, Pace, expected
 from wflsim.learning.regrowth.schedule import Schedule
 from wflsim.learning.regrowth.targets import Coherence, Target, classes_of, entropy_size
-from wflsim.learning.regrowth.tracker import Tracker, summed
 
 if TYPE_CHECKING:
     from wflsim.learning.cohort import Cohort, Params
@@ -97,7 +97,7 @@ class CaAfp:
     alpha: NonNegative = 0.5
     beta: NonNegative = 0.25
     gamma: NonNegative = 0.25
-    coherence: Coherence = "normalised"
+    coherence: Coherence = "raw"
     selected_only: bool = False
     epochs: Count = 3
     cluster_epochs: Count = 1

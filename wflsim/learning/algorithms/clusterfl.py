@@ -22,6 +22,7 @@ from wflsim.learning.algorithms.fedavg import FedAvg
 from wflsim.learning.anatomy import Anatomy
 from wflsim.learning.clustering.gathering import Told
 from wflsim.learning.clustering.rules import Spectral
+from wflsim.learning.clustering.tracker import Tracker
 
 if TYPE_CHECKING:
     from wflsim.learning.clustering.owned import Owned
@@ -101,15 +102,17 @@ class ClusterFl(Told):
     def reckoned(
         self, anatomy: Anatomy, samples: IntArray, devices: IntArray, state: "Owned"
     ) -> Reckoning:
-        """Return dense models in both directions and a way back that costs twice the way there, as arXiv 2603.01739 counts [C]."""
-        seen = int(self._plain.practice.seen(samples[devices]).sum())
-        return Reckoning(2 * len(devices) * anatomy.bits, 3 * seen * anatomy.macs)
+        """Return dense models in both directions, as the tracker of arXiv 2603.01739 counts [C]."""
+        tracker = Tracker(anatomy, samples, self.batch_size)
+        return tracker.of(devices, 1.0, self._plain.practice)
 
     def _held(self, state: "Owned", came: Sequence[Updates]) -> "Owned":
         from wflsim.learning.clustering.held import brought, parted
 
-        state, turn = brought(state, came), came[-1].turn
-        due = self.every is not None and (turn.round_ + 1) % self.every == 0
+        turn = max((updates.turn for updates in came), key=lambda turn: turn.round_)
+        state = brought(state, came)
+        # A time at which nobody came is made up for, and none comes twice when only older updates come.
+        due = self.every is not None and (turn.round_ + 1) // self.every > state.groups.passes
         return parted(state, self.clustering, turn) if due else state
 
     @property

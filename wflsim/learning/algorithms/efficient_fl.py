@@ -13,11 +13,11 @@ from wflsim.contracts import Exchange, FloatArray, IntArray, Late, Reckoning, Tu
 from wflsim.errors import UserError
 from wflsim.learning.anatomy import Anatomy, step_macs
 from wflsim.learning.clustering.gathering import tuning
+from wflsim.learning.clustering.tracker import Tracker, summed
 from wflsim.learning.exploration.remains import Remains
 from wflsim.learning.practice import Weighting
 from wflsim.learning.pruning.counting import free_spaces, makers, thinned, unit_bits
 from wflsim.learning.regrowth.schedule import Plain
-from wflsim.learning.regrowth.tracker import Tracker, summed
 
 if TYPE_CHECKING:
     from wflsim.learning.cohort import Cohort, Params

@@ -19,6 +19,7 @@ from wflsim.learning.algorithms.fedavg import FedAvg
 from wflsim.learning.anatomy import Anatomy
 from wflsim.learning.clustering.gathering import Seasons, Told
 from wflsim.learning.clustering.rules import Agglomerative
+from wflsim.learning.clustering.tracker import Tracker
 from wflsim.learning.practice import Weighting
 
 if TYPE_CHECKING:
@@ -96,7 +97,9 @@ class FedChar(Told):
             return cohort.updates(cohort.rows(own, ()), dict(own))
         received = state.groups.of(cohort)
         if self._seasons.gathering(cohort.turn):
-            moved = replace(self._common, epochs=self.gather_epochs).trained(received, cohort)
+            # Steps are drawn that no training of the round draws.
+            apart = replace(cohort, turn=replace(cohort.turn, step=1))
+            moved = replace(self._common, epochs=self.gather_epochs).trained(received, apart)
             return cohort.updates(cohort.rows(moved, names), {})
         # A round draws what it would without a burst before it.
         then = replace(cohort, turn=replace(cohort.turn, step=0))
@@ -132,12 +135,13 @@ class FedChar(Told):
     def reckoned(
         self, anatomy: Anatomy, samples: IntArray, devices: IntArray, state: "Owned"
     ) -> Reckoning:
-        """Return a round's cost by the tracker of arXiv 2603.01739 [C], but all who were grouped count, where it has ten [D].
-
-        Models are dense in both directions, a way back costs twice the way there, and last touches count nothing [X].
-        """
-        seen = (1 + self.personal) * self._common.practice.seen(samples)
-        return state.reckoned(anatomy, devices, self.gather_epochs * samples, seen)
+        """Return a round's cost by the tracker of arXiv 2603.01739 [C], but all who were grouped count, where it has ten [D]."""
+        tracker, epochs = (
+            Tracker(anatomy, samples, self.batch_size),
+            (self.gather_epochs, self.tune_epochs),
+        )
+        practice, models = self._common.practice, 1 + self.personal
+        return state.reckoned(tracker, devices, practice, models=models, epochs=epochs)
 
     @property
     def _seasons(self) -> Seasons:

@@ -12,10 +12,10 @@ import numpy as np
 from channel_models.units import Count, NonNegative, Positive
 from wflsim.contracts import Exchange, FloatArray, IntArray, Late, Reckoning, Turn, Updates
 from wflsim.learning.anatomy import Anatomy
+from wflsim.learning.clustering.tracker import Tracker, summed
 from wflsim.learning.practice import Weighting
 from wflsim.learning.regrowth.counts import Left, above
 from wflsim.learning.regrowth.schedule import Plain
-from wflsim.learning.regrowth.tracker import Tracker, summed
 
 if TYPE_CHECKING:
     from wflsim.learning.cohort import Cohort, Params

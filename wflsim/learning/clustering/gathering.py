@@ -17,7 +17,7 @@ class Seasons:
 
     Attributes:
         gathers: Round before whose training all devices are asked to be grouped; None for never.
-        tunes: The round in which every device tunes its own model and nothing travels; None for never.
+        tunes: The round from which on every device tunes its own model and nothing travels; None for never.
     """
 
     gathers: int | None = None
@@ -36,11 +36,14 @@ class Seasons:
 
     def tuning(self, turn: Turn) -> bool:
         """Return whether a turn is that of the last touches."""
-        return turn.round_ == self.tunes and turn.step == 0
+        return self._over(turn) and turn.step == 0
 
     def training(self, turn: Turn) -> bool:
         """Return whether a turn is that of a round's training."""
-        return turn.round_ != self.tunes and turn.step == int(turn.round_ == self.gathers)
+        return not self._over(turn) and turn.step == int(turn.round_ == self.gathers)
+
+    def _over(self, turn: Turn) -> bool:
+        return self.tunes is not None and turn.round_ >= self.tunes
 
     def parted(self, late: Sequence[Late]) -> tuple[list[Late], list[Late]]:
         """Return updates of rounds' training, and all others."""

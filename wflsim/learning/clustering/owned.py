@@ -7,10 +7,10 @@ import numpy as np
 import torch
 
 from wflsim.contracts import Clustering, IntArray, Late, Reckoning, Updates
-from wflsim.learning.anatomy import Anatomy
 from wflsim.learning.clustering.state import Groups
+from wflsim.learning.clustering.tracker import Tracker, summed
 from wflsim.learning.cohort import Cohort
-from wflsim.learning.practice import Weighting
+from wflsim.learning.practice import Practice, Weighting
 from wflsim.learning.shelf import Shelf
 from wflsim.learning.task import Task
 
@@ -28,12 +28,16 @@ class Owned:
         own: Every device's own model: that of the beginning, until it has one.
         gathered: Devices that were grouped in the last round in which anything came, none if it grouped nobody.
         trained: Devices whose training of that round was fused.
+        tuning: Devices that have tuned their own models in it.
+        grouped: The round in which devices were grouped last; −1 before.
     """
 
     groups: Groups
     own: Shelf
     gathered: IntArray = field(default_factory=_nobody)
     trained: IntArray = field(default_factory=_nobody)
+    tuning: IntArray = field(default_factory=_nobody)
+    grouped: int = -1
 
     @classmethod
     def first(cls, task: Task) -> "Owned":
@@ -65,7 +69,8 @@ class Owned:
         """Return the state in which those who came are grouped by how alike their changes are."""
         groups = self.groups.regrouped(updates, rule)
         came = _nobody() if groups.call is None else groups.call.changes.touched
-        return replace(self, groups=groups, gathered=came, trained=_nobody())
+        now = replace(self, groups=groups, grouped=updates.turn.round_, gathered=came)
+        return replace(now, trained=_nobody(), tuning=_nobody())
 
     def fused(self, updates: Updates, weighting: Weighting) -> "Owned":
         """Return the state after each group's mean; what devices keep to themselves becomes their own models."""
@@ -83,22 +88,34 @@ class Owned:
     def tuned(self, updates: Updates) -> "Owned":
         """Return the state in which those who came have tuned their own models, and nothing was fused."""
         own = self.own.replaced(updates.devices, updates.private or {})
-        return replace(self, own=own, gathered=_nobody(), trained=_nobody())
+        return replace(self, own=own, gathered=_nobody(), trained=_nobody(), tuning=updates.devices)
 
     def reckoned(
-        self, anatomy: Anatomy, devices: IntArray, gathering: IntArray, training: IntArray
+        self,
+        tracker: Tracker,
+        devices: IntArray,
+        practice: Practice,
+        *,
+        models: int,
+        epochs: tuple[int, int],
     ) -> Reckoning:
-        """Return what a round cost by dense models in both directions and a way back that costs twice the way there.
+        """Return what a round cost: dense models of who was grouped and who trained, and the operations of who tuned.
 
         Args:
-            anatomy: The model's layers.
+            tracker: The rule.
             devices: Whose updates were taken in the round, each once.
-            gathering: Samples that each device sees when it is grouped, shape (N,).
-            training: Samples that each sees in a round's training, shape (N,).
+            practice: What a device does in a round.
+            models: How many models it trains then.
+            epochs: Epochs by which devices are grouped, and those of tuning.
         """
-        grouped, trained = (np.intersect1d(devices, who) for who in (self.gathered, self.trained))
-        seen = int(gathering[grouped].sum() + training[trained].sum())
-        return Reckoning(2 * (len(grouped) + len(trained)) * anatomy.bits, 3 * seen * anatomy.macs)
+        grouped, trained, tuned = (
+            np.intersect1d(devices, who) for who in (self.gathered, self.trained, self.tuning)
+        )
+        return summed(
+            tracker.of(grouped, 1.0, epochs[0]),
+            tracker.of(trained, 1.0, practice, models),
+            tracker.alone(tuned, 1.0, epochs[1]),
+        )
 
 
 def _after(state: Owned, came: Sequence[Updates]) -> Owned:
@@ -107,7 +124,7 @@ def _after(state: Owned, came: Sequence[Updates]) -> Owned:
     for updates in came:
         if updates.private:  # else nobody has a model of its own by this
             own = own.replaced(updates.devices, updates.private)
-    first = not any(updates.turn.step for updates in came)
-    gathered = _nobody() if first else state.gathered
+    still = max(updates.turn.round_ for updates in came) == state.grouped
+    gathered = state.gathered if still else _nobody()
     trained = np.concatenate([updates.devices for updates in came])
-    return replace(state, own=own, gathered=gathered, trained=trained)
+    return replace(state, own=own, gathered=gathered, trained=trained, tuning=_nobody())

@@ -48,7 +48,7 @@ class Groups:
         label: The group of each device, or −1 for one of which nothing is known, shape (N,).
         samples: Number of training samples of each device, shape (N,).
         part: The layers of a model.
-        cosine: How alike devices were when they were grouped last, NaN for those that did not come, shape (N, N).
+        cosine: How alike devices were when they were grouped last, NaN for those that did not come, shape (N, N); empty before.
         passes: How often they have been grouped.
         call: The exchange in which they were grouped, until a round's training is fused; None in all other rounds.
     """
@@ -66,7 +66,7 @@ class Groups:
         """Return the state before the first round: one group of which nobody is known to be a member."""
         devices = task.devices
         models = {name: tensor[None] for name, tensor in task.initial.items()}
-        label, cosine = np.full(devices, NOBODY), np.full((devices, devices), np.nan)
+        label, cosine = np.full(devices, NOBODY), np.empty((0, 0))
         return cls(models, label, task.holdings.samples, task.anatomy, cosine)
 
     @property
@@ -205,7 +205,8 @@ class Groups:
             cosine: How alike they are, shape (K, K).
         """
         who, had = updates.devices, self.belongs
-        label, alike = np.full(len(self.label), NOBODY), np.full_like(self.cosine, np.nan)
+        devices = len(self.label)
+        label, alike = np.full(devices, NOBODY), np.full((devices, devices), np.nan)
         label[who], alike[np.ix_(who, who)] = labels, cosine
         models = []
         for group in range(int(labels.max()) + 1):
@@ -222,6 +223,8 @@ class Groups:
     @property
     def told(self) -> dict[str, float]:
         """Return the number of groups, and how well devices lie in theirs."""
+        if not self.cosine.size:
+            return {"groups": float(self.count)}
         known = np.flatnonzero((self.label >= 0) & ~np.isnan(np.diag(self.cosine)))
         if not len(known):
             return {"groups": float(self.count)}

@@ -42,8 +42,11 @@ class Limits:
     channel_distance: float = 0.0
 
     def due(self, form: Form, counts: IntArray) -> BoolArray:
-        """Return which devices may yet prune, given how many entries they keep, shape (K,)."""
-        return (self.gone(form, counts) < self.target - 1e-12) | self._wide(form, counts)
+        """Return which devices may yet prune, given how many entries they keep, shape (K,): whose next step would take a weight."""
+        share = self.shares(self.gone(form, counts))
+        singles = np.array([tensor.name in form.weights for tensor in form.masked])
+        takes = (counts[:, singles] * share[:, None] >= 1.0 - 1e-9).any(1)
+        return (takes & (share > 0.0)) | self._wide(form, counts)
 
     def gone(self, form: Form, counts: IntArray) -> FloatArray:
         """Return the share of the weights that may go one by one that is gone, shape (K,)."""

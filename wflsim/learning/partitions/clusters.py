@@ -24,7 +24,8 @@ class Rotated:
     Attributes:
         clusters: Number of clusters: half turns make 2, quarter turns 4.
         base: Who holds what before the images are turned.
-        first: Cluster of the first device: with two clusters and 1, devices 0, 2, … are turned and the others are not.
+        first: Cluster of the first device, and of the first of each of the base's own: with two clusters and 1, every other device of
+            each is turned, its first among them.
 
     Reference:
         Ghosh, Chung, Yin and Ramchandran, arXiv 2006.04088: rotated MNIST, with the turns of its official code [V].

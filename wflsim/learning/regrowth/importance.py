@@ -21,7 +21,7 @@ class Importance:
     alpha: float
     beta: float
     gamma: float
-    coherence: Coherence = "normalised"
+    coherence: Coherence = "raw"
 
     def of(
         self,

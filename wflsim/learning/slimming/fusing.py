@@ -33,7 +33,7 @@ class Fusing:
     weighting: Weighting
 
     def fused(self, groups: Groups, updates: Updates, part: Anatomy) -> Groups:
-        """Return groups' models after thin updates; what nobody holds, and a group of which nobody came, stays.
+        """Return groups' models after thin updates; what nobody holds stays, and where groups fuse for themselves those of which nobody came.
 
         Args:
             groups: The models before.

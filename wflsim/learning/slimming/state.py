@@ -1,6 +1,6 @@
 """The state of methods that group devices and give each a thin model: groups, structures, and what stays with devices."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -28,12 +28,20 @@ class Pass:
         before: The groups as they were when it began, of whose models all devices train.
         devices: Whose models are there, shape (K,).
         models: Their models.
+        last: The models that devices had brought to the pass before, by device; who is missing now is grouped by these [X].
     """
 
     moment: tuple[int, int]
     before: Groups
     devices: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     models: tuple[Params, ...] = ()
+    last: Mapping[int, Params] = field(default_factory=dict)
+
+    @property
+    def known(self) -> dict[int, Params]:
+        """The last model that every device has brought, by device in rising order."""
+        now = dict(zip(self.devices.tolist(), self.models, strict=True))
+        return dict(sorted({**self.last, **now}.items()))
 
     def and_(self, updates: Updates) -> "Pass":
         """Return the pass after a wave."""
@@ -131,19 +139,22 @@ class SlimState:
             return self
         moment = (updates.turn.round_, updates.turn.step)
         gathered = Pass(moment, self.begun(updates.turn))
-        if self.gathered is not None and self.gathered.moment == moment:
-            gathered = self.gathered
+        if self.gathered is not None:
+            same = self.gathered.moment == moment
+            gathered = self.gathered if same else replace(gathered, last=self.gathered.known)
         gathered, before = gathered.and_(updates), gathered.before
-        origin = self.origin or before
-        everybody = replace(updates, devices=gathered.devices, messages=_messages(gathered))
+        origin, known = self.origin or before, gathered.known
+        who, models = np.array(list(known)), list(known.values())
         names = [n for n in self.channels.shared.tensors if n not in before.part.statistics]
         begun = origin if how.since == "first_pass" else before
-        bases = [begun.model(group) for group in begun.belongs[gathered.devices]]
-        cosine = cosines(gathered.models, bases, names)
+        cosine = cosines(models, [begun.model(group) for group in begun.belongs[who]], names)
         labels = how.clustering.labels(cosine, updates.turn.draw("clustering"))
-        groups = before.parted_as(everybody, labels, cosine).fused(everybody, how.weighting)
+        everybody = replace(updates, devices=gathered.devices, messages=_messages(gathered))
+        parted = before.parted_as(replace(updates, devices=who), labels, cosine)
+        groups = parted.fused(everybody, how.weighting)
+        nobody = np.empty(0, dtype=np.int64)  # of a round's training
         found = replace(self, groups=groups, origin=origin, gathered=gathered, kept=None)
-        found = replace(found, came=updates.devices, slim=False)
+        found = replace(found, came=nobody, slim=False)
         if how.settled(before.label, groups.label, groups.passes):
             return found.structured(gathered, how)
         return found
@@ -213,8 +224,9 @@ class SlimState:
 
     def structured(self, gathered: Pass, how: Structuring) -> "SlimState":
         """Return the state in which everybody has a structure, and what its group's model gives it to begin with."""
-        groups, who = self.groups, gathered.devices
-        own = np.stack([self.channels.scores(model) for model in gathered.models])
+        groups, known = self.groups, gathered.known
+        who = np.array(list(known))
+        own = np.stack([self.channels.scores(model) for model in known.values()])
         kept = how.structures(
             self.channels, own, groups.samples, who,
             label=groups.label, belongs=groups.belongs, cosine=groups.cosine,

@@ -15,7 +15,7 @@ from wflsim.learning.anatomy import bitmap_bits
 from wflsim.learning.clustering.rules import Agglomerative, renamed
 from wflsim.learning.cohort import Cohort
 from wflsim.learning.data.digits import Digits
-from wflsim.learning.models import Mlp, SensorCnn
+from wflsim.learning.models import SensorCnn
 from wflsim.learning.models.stacks import Conv4
 from wflsim.learning.partitions.labels import Classes
 from wflsim.learning.pruning.choosing import keep_largest
@@ -249,22 +249,8 @@ def test_a_state_between_waves_can_be_stored_and_sent_to_a_worker():
     assert not same(whole.masks, state.masks)
 
 
-def paired(devices=9, size=24, features=(1, 4, 4)):
-    """Return a task in which thirds of the devices hold a pair of six classes each: an activity-pair split."""
-    rng = np.random.default_rng(4)
-    middles = 2.0 * rng.normal(size=(6, *features))
-    pair = np.repeat(np.arange(3), devices // 3)
-    labels = np.concatenate([2 * p + rng.integers(0, 2, size) for p in pair])
-    inputs = (middles[labels] + rng.normal(size=(len(labels), *features))).astype(np.float32)
-    parts = [np.arange(size) + size * device for device in range(devices)]
-    empty = [np.empty(0, dtype=np.int64)] * devices
-    blueprint = Mlp(hidden=(8,)).blueprint(features, 6)
-    holdings = Holdings(Samples(inputs, labels), parts, empty, parts, blueprint)
-    return make_task(None, holdings, STREAMS), pair
-
-
-def test_devices_with_the_same_pair_of_activities_belong_together():
-    task, pair = paired()
+def test_devices_with_the_same_pair_of_activities_belong_together(paired):
+    task, pair = paired
     method = replace(QUICK, epochs=3)
     state = last(method, 2, who=np.arange(9), task=task)
     assert state.groups.label.tolist() == renamed(pair).tolist()

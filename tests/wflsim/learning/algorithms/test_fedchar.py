@@ -161,8 +161,10 @@ def test_the_authors_tracker_charges_ten_devices_for_the_burst_of_all():
     assert round(50 * each / MIB, 2) == 340.48
     assert round((50 * each + 10 / 30 * burst) / MIB, 2) == 347.29
     assert round((50 * each + burst) / MIB, 2) == 360.91
-    tuned = replace(state, own=state.own)
-    assert algorithm.reckoned(anatomy, samples, np.arange(30), tuned).bits == 0
+    tuned = replace(usual, trained=np.arange(0), tuning=np.arange(30))
+    told = algorithm.reckoned(anatomy, samples, np.arange(30), tuned)
+    assert told.bits == 0
+    assert told.macs == 1.05 * 3 * 30 * 3 * 128 * anatomy.macs
 
 
 def test_a_played_round_is_reckoned_over_those_who_came():
@@ -171,11 +173,15 @@ def test_a_played_round_is_reckoned_over_those_who_came():
     state = played(algorithm, SOME[:1])
     found = algorithm.reckoned(TASK.anatomy, samples, SOME[0], state)
     assert found.bits == 2 * 3 * dense
-    assert found.macs == 3 * TASK.anatomy.macs * 3 * 2 * 8
+    each = 1.05 * 3 * TASK.anatomy.macs  # a sample, by the tracker
+    assert found.macs == pytest.approx(each * 3 * 2 * 8)
     rounds = [SOME[0], np.array([1, 2])]
     found = algorithm.reckoned(TASK.anatomy, samples, EVERYBODY, played(algorithm, rounds))
     assert found.bits == 2 * (5 + 2) * dense
-    assert found.macs == 3 * TASK.anatomy.macs * (3 * samples.sum() + 2 * 2 * 8)
+    batches = (-(-samples // 4)).sum()
+    assert found.macs == pytest.approx(each * (3 * 4 * batches + 2 * 2 * 8))
+    state = played(replace(algorithm, tunes=2), [*rounds, EVERYBODY])
+    assert algorithm.reckoned(TASK.anatomy, samples, EVERYBODY, state).bits == 0
 
 
 @pytest.mark.parametrize("personal", [True, False])

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wflsim.contracts import Turn
+from wflsim.learning.clustering.tracker import Tracker
 from wflsim.learning.models import SensorCnn
 from wflsim.learning.regrowth.counts import Pace, expected
 from wflsim.learning.regrowth.importance import Importance, coherence, consistency, magnitude
 from wflsim.learning.regrowth.mask_update import Pruner, exchanged
 from wflsim.learning.regrowth.schedule import Schedule
 from wflsim.learning.regrowth.targets import classes_of, entropy_size
-from wflsim.learning.regrowth.tracker import Tracker
 from wflsim.learning.testing import STREAMS
 
 UCI = SensorCnn().blueprint((9, 128), 6).anatomy

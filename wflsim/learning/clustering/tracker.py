@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from wflsim.contracts import IntArray, Reckoning
 from wflsim.learning.anatomy import Anatomy
+from wflsim.learning.practice import Practice
 
 OVERHEAD = 1.05
 """Factor on all operations [C]."""
@@ -25,7 +24,7 @@ class Tracker:
 
     >>> from wflsim.learning.models import SensorCnn
     >>> har = SensorCnn().blueprint((9, 128), 6).anatomy
-    >>> burst = Tracker(har, np.full(30, 64), 32).of(np.arange(30), density=1.0, epochs=1)
+    >>> burst = Tracker(har, np.full(30, 64), 32).of(np.arange(30), 1.0, 1)
     >>> f"{burst.bits / 8 / 2**20:.2f} MB"
     '20.43 MB'
     """
@@ -34,15 +33,19 @@ class Tracker:
     samples: IntArray
     batch_size: int
 
-    def of(self, who: IntArray, density: float, epochs: int) -> Reckoning:
+    def of(
+        self, who: IntArray, density: float, epochs: int | Practice, models: int = 1
+    ) -> Reckoning:
         """Return the cost of some devices that receive, train and send.
 
         Args:
             who: The devices, shape (n,).
             density: Share 1 − s̄ of the weights that they keep.
-            epochs: Epochs that they train.
+            epochs: Epochs that they train a model, or the steps or epochs of a round.
+            models: How many models each trains.
         """
-        seen = epochs * self.batch_size * int(np.sum(-(-self.samples[who] // self.batch_size)))
+        whole = Practice(0, epochs, self.batch_size) if isinstance(epochs, int) else epochs
+        seen = models * self.batch_size * int(whole.steps_of(self.samples[who]).sum())
         bits = 2 * len(who) * density * self.anatomy.bits
         return Reckoning(bits, OVERHEAD * 3 * seen * density * self.anatomy.macs)
 
