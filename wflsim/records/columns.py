@@ -36,7 +36,12 @@ DOING = {
 KEYS = (
     Column("variant", "", "str", "Name of the system in the scenario."),
     Column("round", "", "int64", "Round, counted from 0."),
-    Column("exchange", "", "str", "What the exchange is for; a round may have several."),
+    Column(
+        "exchange",
+        "",
+        "str",
+        "What the exchange is for, and the number of its wave from the second on; a round may have several.",
+    ),
 )
 
 INSIGHTS = (
