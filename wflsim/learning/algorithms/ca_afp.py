@@ -15,6 +15,7 @@ from wflsim.contracts import (
     Clustering,
     Exchange,
     FloatArray,
+    Grouping,
     IntArray,
     Late,
     Reckoning,
@@ -179,6 +180,10 @@ class CaAfp:
     def told(self, state: "RegrowthState") -> dict[str, float]:
         """Return how many groups there are, how well devices lie in them, and how much they keep."""
         return {**state.groups.told, "density": float(state.densities.mean())}
+
+    def grouping(self, state: "RegrowthState") -> Grouping:
+        """Return who belongs to which group, and how alike devices were."""
+        return state.groups.grouping
 
     def reckoned(
         self, anatomy: Anatomy, samples: IntArray, devices: IntArray, state: "RegrowthState"

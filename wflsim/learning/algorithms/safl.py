@@ -16,6 +16,7 @@ from wflsim.contracts import (
     Clustering,
     Exchange,
     FloatArray,
+    Grouping,
     IntArray,
     Late,
     Reckoning,
@@ -170,6 +171,10 @@ class Safl:
     def told(self, state: "SlimState") -> dict[str, float]:
         """Return the number of groups, how well devices lie in theirs, and the share of channels that is kept."""
         return state.told
+
+    def grouping(self, state: "SlimState") -> Grouping:
+        """Return who belongs to which group, and how alike devices were."""
+        return state.groups.grouping
 
     def reckoned(
         self, anatomy: Anatomy, samples: IntArray, devices: IntArray, state: "SlimState"

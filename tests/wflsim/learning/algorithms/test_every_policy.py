@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from wflsim.catalog import component, fields_of, kinds
-from wflsim.contracts import Late, Patient
+from wflsim.contracts import Grouped, Late, Patient
 from wflsim.errors import UserError
 from wflsim.learning.models import MiniVgg
 from wflsim.learning.testing import cohort_of, small_task
@@ -157,6 +157,11 @@ def test_it_plays_and_goes_on_to_the_same_bits(algorithm, policy, engine):
     assert whole == resumed
     assert whole[2] != first
     assert np.isfinite(rounds["accuracy_personal"]).sum() == 1
+
+
+def test_whoever_groups_devices_tells_the_groups():
+    grouping = {kind for kind in ALGORITHMS if isinstance(made(kind), Grouped)}
+    assert grouping == {"ca_afp", "clusterfl", "fedchar", "ifca", "safl"}
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
