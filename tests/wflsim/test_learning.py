@@ -219,10 +219,10 @@ def test_masked_training_never_revives_a_weight():
     ],
 )
 def test_the_whole_catalogue_conforms(family, check):
-    # One trains nothing, two have no defaults, one needs norms, and sets in files and models that are views of a shared one have
-    # tests of their own.
+    # One trains nothing, two have no defaults, two need norms and one filters, and sets in files and models that are views of a
+    # shared one have tests of their own.
     views = {"pfedgate", "fedspa", "lottery_fl", "sub_fedavg"}
-    elsewhere = {"workload", "npz", "own", "fedbn", *views, *SETS}
+    elsewhere = {"workload", "npz", "own", "fedbn", "safl", "efficient_fl", *views, *SETS}
     for kind in set(kinds(family)) - elsewhere:
         check(component(family, kind)())
 

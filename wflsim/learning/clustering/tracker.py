@@ -22,6 +22,7 @@ class Tracker:
         samples: Number of training samples of each device, shape (N,).
         batch_size: Samples of a step.
 
+    >>> import numpy as np
     >>> from wflsim.learning.models import SensorCnn
     >>> har = SensorCnn().blueprint((9, 128), 6).anatomy
     >>> burst = Tracker(har, np.full(30, 64), 32).of(np.arange(30), 1.0, 1)
