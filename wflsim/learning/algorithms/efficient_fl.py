@@ -16,7 +16,7 @@ from wflsim.learning.clustering.gathering import tuning
 from wflsim.learning.clustering.tracker import Tracker, summed
 from wflsim.learning.exploration.remains import Remains
 from wflsim.learning.practice import Weighting
-from wflsim.learning.pruning.counting import free_spaces, makers, thinned, unit_bits
+from wflsim.learning.pruning.counting import convolved, free_spaces, thinned, unit_bits
 from wflsim.learning.regrowth.schedule import Plain
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class EfficientFl:
             space.name: space.group
             * max(1, floor(self.keep * (space.units // space.group) + _SLACK))
             for space in free_spaces(anatomy)
-            if self.ranked == "units" or _filters(anatomy, space.name)
+            if self.ranked == "units" or convolved(anatomy, space.name)
         }
         if not found:
             raise UserError(
@@ -143,13 +143,3 @@ class EfficientFl:
     @property
     def _schedule(self) -> Plain:
         return Plain(tunes=self.tune_after)
-
-
-def _filters(anatomy: Anatomy, space: str) -> bool:
-    """Return whether the units of a space are a convolution's: whose weights see more than one place of each input."""
-    return any(
-        len(tensor.shape) > 2
-        for layer in makers(anatomy, space)
-        for tensor in layer.tensors
-        if tensor.role == "weight"
-    )

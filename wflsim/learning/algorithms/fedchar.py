@@ -53,7 +53,7 @@ class FedChar(Told):
         clustering: Who belongs together.
         gathers: Round before whose training devices are grouped; null for never.
         gather_epochs: Local epochs after which they tell how far they came [C in that form, X here].
-        tunes: The round in which everybody tunes the model that it uses and nothing travels; null for never.
+        tunes: The round from which on all tune the models that they use and nothing travels; null for never.
         tune_epochs: Local epochs of that.
     """
 
@@ -136,11 +136,8 @@ class FedChar(Told):
         self, anatomy: Anatomy, samples: IntArray, devices: IntArray, state: "Owned"
     ) -> Reckoning:
         """Return a round's cost by the tracker of arXiv 2603.01739 [C], but all who were grouped count, where it has ten [D]."""
-        tracker, epochs = (
-            Tracker(anatomy, samples, self.batch_size),
-            (self.gather_epochs, self.tune_epochs),
-        )
-        practice, models = self._common.practice, 1 + self.personal
+        tracker, practice = Tracker(anatomy, samples, self.batch_size), self._common.practice
+        models, epochs = 1 + self.personal, (self.gather_epochs, self.tune_epochs)
         return state.reckoned(tracker, devices, practice, models=models, epochs=epochs)
 
     @property
@@ -149,5 +146,4 @@ class FedChar(Told):
 
     @property
     def _common(self) -> FedAvg:
-        """What devices do with a model."""
         return FedAvg.within(self)

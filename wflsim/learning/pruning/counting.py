@@ -49,6 +49,16 @@ def makers(anatomy: Anatomy, space: str) -> tuple[Layer, ...]:
     )
 
 
+def convolved(anatomy: Anatomy, space: str) -> bool:
+    """Return whether the units of a space are a convolution's: whose weights see more than one place of each input."""
+    return any(
+        len(tensor.shape) > 2
+        for layer in makers(anatomy, space)
+        for tensor in layer.tensors
+        if tensor.role == "weight"
+    )
+
+
 def makes(tensor: Tensor, space: str) -> bool:
     """Return whether the first dimension of a tensor runs over the units of a space."""
     return bool(tensor.axes) and tensor.axes[0] is not None and tensor.axes[0].space == space
