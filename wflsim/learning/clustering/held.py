@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from wflsim.contracts import Clustering, Turn, Updates
 from wflsim.learning.clustering.likeness import cosines
 from wflsim.learning.clustering.owned import Owned
+from wflsim.learning.cohort import Params
 
 
 def brought(state: Owned, came: Sequence[Updates]) -> Owned:
@@ -24,13 +26,12 @@ def brought(state: Owned, came: Sequence[Updates]) -> Owned:
 
 def centred(state: Owned) -> Owned:
     """Return the state in which every group's model is the mean, all alike, of its members' models that are held."""
-    groups, who = state.groups, state.own.touched
-    for group in range(groups.count):
-        members = who[groups.belongs[who] == group]
-        if len(members):
-            mean = {name: each.mean(0) for name, each in state.own.rows(members).items()}
-            groups = groups.with_model(group, mean)
-    return replace(state, groups=groups)
+    groups, who, found = state.groups, state.own.touched, dict[int, Params]()
+    belongs = groups.belongs[who]
+    for group in np.unique(belongs).tolist():
+        rows = state.own.rows(who[belongs == group])
+        found[group] = {name: each.mean(0) for name, each in rows.items()}
+    return replace(state, groups=groups.with_models(found))
 
 
 def parted(state: Owned, rule: Clustering, turn: Turn) -> Owned:

@@ -1,6 +1,6 @@
 """The state of methods with a model for each group of devices."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -105,29 +105,29 @@ class Groups:
         share = np.bincount(belongs, minlength=self.count) / len(belongs)
         return _mean(self.models, share)
 
-    def with_model(self, group: int, model: Params) -> "Groups":
-        """Return the state in which a group has another model."""
+    def with_models(self, found: Mapping[int, Params]) -> "Groups":
+        """Return the state in which some groups have other models."""
         models = {name: tensor.clone() for name, tensor in self.models.items()}
-        for name, tensor in model.items():
-            models[name][group] = tensor
+        for group, model in found.items():
+            for name, tensor in model.items():
+                models[name][group] = tensor
         return replace(self, models=models)
 
     def fused(self, updates: Updates, weighting: Weighting = "samples") -> "Groups":
         """Return the state after each group's mean of what its members brought; a group of which nobody came keeps its model."""
-        state = replace(self, call=None)
+        found = dict[int, Params]()
         for group, rows in self._parted(updates.devices):
             here = updates.only(rows)
             share = shares(self.samples[here.devices], weighting)
-            model = weighted_mean(self.model(group), here.messages, share, self.part)
-            state = state.with_model(group, model)
-        return state
+            found[group] = weighted_mean(self.model(group), here.messages, share, self.part)
+        return replace(self, call=None).with_models(found)
 
     def fused_late(self, late: Sequence[Late], weighting: Weighting = "samples") -> "Groups":
         """Return the state after updates that began with older models of their groups, whose changes are added.
 
         Within a group weights are taken as of a round of its own: with everybody fresh it is the mean of its members.
         """
-        state, came = replace(self, call=None), evened(late, self.samples, weighting)
+        found, came = dict[int, Params](), evened(late, self.samples, weighting)
         counted = [shares_of(self.samples, each.updates, weighting) for each in came]
         everybody = sum(float(each.sum()) for each in counted)
         for group in range(self.count):
@@ -144,17 +144,15 @@ class Groups:
                 ],
                 self.part,
             )
-            moved = {name: old + whole * step[name] for name, old in self.model(group).items()}
-            state = state.with_model(group, moved)
-        return state
+            model = self.model(group)
+            found[group] = {name: old + whole * step[name] for name, old in model.items()}
+        return replace(self, call=None).with_models(found)
 
     def model_of(self, group: int) -> dict[str, torch.Tensor]:
         """Return the model that the members of a group had in this state, before there were so many groups, too."""
         return self.model(group if group < self.count else 0)
 
-    def regrouped(
-        self, updates: Updates, rule: Clustering, *, begun: Sequence[Params] | None = None
-    ) -> "Groups":
+    def regrouped(self, updates: Updates, rule: Clustering) -> "Groups":
         """Return the state in which those who came are grouped by how alike their changes are.
 
         Who comes in another wave of the same exchange is grouped together with those before. Every group begins with the mean of
@@ -163,13 +161,12 @@ class Groups:
         Args:
             updates: What devices brought, whole models.
             rule: Who belongs together.
-            begun: What each began with; the models of their groups if not given.
         """
         if not len(updates.devices):
             return self
         call = self._called(updates.turn)
         had = call.before.belongs[updates.devices]
-        base = begun or [call.before.model(group) for group in had]
+        base = [call.before.model(group) for group in had]
         changes = {
             name: torch.stack(
                 [m.tensors[name] - b[name] for m, b in zip(updates.messages, base, strict=True)]

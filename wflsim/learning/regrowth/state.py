@@ -334,7 +334,7 @@ class RegrowthState:
         for name, mask in kept.items():
             masks[name][group] = mask
         version[group] += 1
-        groups = self.groups.with_model(group, weights)
+        groups = self.groups.with_models({group: weights})
         return replace(self, groups=groups, masks=masks, version=version)
 
 
