@@ -7,16 +7,13 @@ import numpy as np
 import torch
 
 from wflsim.contracts import Clustering, IntArray, Late, Reckoning, Updates
+from wflsim.learning.clustering.came import Came
 from wflsim.learning.clustering.state import Groups
 from wflsim.learning.clustering.tracker import Tracker, summed
 from wflsim.learning.cohort import Cohort
 from wflsim.learning.practice import Practice, Weighting
 from wflsim.learning.shelf import Shelf
 from wflsim.learning.task import Task
-
-
-def _nobody() -> IntArray:
-    return np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -26,18 +23,12 @@ class Owned:
     Attributes:
         groups: A model a group.
         own: Every device's own model: that of the beginning, until it has one.
-        gathered: Devices that were grouped in the last round in which anything came, none if it grouped nobody.
-        trained: Devices whose training of that round was fused.
-        tuning: Devices that have tuned their own models in it.
-        grouped: The round in which devices were grouped last; −1 before.
+        came: Whose updates were taken in the last round in which anything came.
     """
 
     groups: Groups
     own: Shelf
-    gathered: IntArray = field(default_factory=_nobody)
-    trained: IntArray = field(default_factory=_nobody)
-    tuning: IntArray = field(default_factory=_nobody)
-    grouped: int = -1
+    came: Came = field(default_factory=Came)
 
     @classmethod
     def first(cls, task: Task) -> "Owned":
@@ -68,9 +59,8 @@ class Owned:
     def regrouped(self, updates: Updates, rule: Clustering) -> "Owned":
         """Return the state in which those who came are grouped by how alike their changes are."""
         groups = self.groups.regrouped(updates, rule)
-        came = _nobody() if groups.call is None else groups.call.changes.touched
-        now = replace(self, groups=groups, grouped=updates.turn.round_, gathered=came)
-        return replace(now, trained=_nobody(), tuning=_nobody())
+        came = updates.devices if groups.call is None else groups.call.changes.touched
+        return replace(self, groups=groups, came=Came(updates.turn.round_, grouped=came))
 
     def fused(self, updates: Updates, weighting: Weighting) -> "Owned":
         """Return the state after each group's mean; what devices keep to themselves becomes their own models."""
@@ -88,7 +78,7 @@ class Owned:
     def tuned(self, updates: Updates) -> "Owned":
         """Return the state in which those who came have tuned their own models, and nothing was fused."""
         own = self.own.replaced(updates.devices, updates.private or {})
-        return replace(self, own=own, gathered=_nobody(), trained=_nobody(), tuning=updates.devices)
+        return replace(self, own=own, came=Came(updates.turn.round_, tuned=updates.devices))
 
     def reckoned(
         self,
@@ -108,13 +98,11 @@ class Owned:
             models: How many models it trains then.
             epochs: Epochs by which devices are grouped, and those of tuning.
         """
-        grouped, trained, tuned = (
-            np.intersect1d(devices, who) for who in (self.gathered, self.trained, self.tuning)
-        )
+        came = self.came.among(devices)
         return summed(
-            tracker.of(grouped, 1.0, epochs[0]),
-            tracker.of(trained, 1.0, practice, models),
-            tracker.alone(tuned, 1.0, epochs[1]),
+            tracker.of(came.grouped, 1.0, epochs[0]),
+            tracker.of(came.trained, 1.0, practice, models),
+            tracker.alone(came.tuned, 1.0, epochs[1]),
         )
 
 
@@ -124,7 +112,6 @@ def _after(state: Owned, came: Sequence[Updates]) -> Owned:
     for updates in came:
         if updates.private:  # else nobody has a model of its own by this
             own = own.replaced(updates.devices, updates.private)
-    still = max(updates.turn.round_ for updates in came) == state.grouped
-    gathered = state.gathered if still else _nobody()
+    now = state.came.at(max(updates.turn.round_ for updates in came))
     trained = np.concatenate([updates.devices for updates in came])
-    return replace(state, own=own, gathered=gathered, trained=trained, tuning=_nobody())
+    return replace(state, own=own, came=replace(now, trained=trained))

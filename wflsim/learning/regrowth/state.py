@@ -8,6 +8,7 @@ import torch
 
 from wflsim.contracts import Clustering, FloatArray, IntArray, Late, Message, Turn, Updates
 from wflsim.learning.anatomy import Anatomy
+from wflsim.learning.clustering.came import Came
 from wflsim.learning.clustering.state import Groups
 from wflsim.learning.cohort import Cohort, Params
 from wflsim.learning.payload import BITMAP, pruned, unpack
@@ -19,33 +20,6 @@ from wflsim.learning.shelf import Shelf
 from wflsim.learning.task import Task
 
 SLOPE, ENTROPY = "slope.", "entropy"
-_NOBODY = np.empty(0, dtype=np.int64)
-
-
-@dataclass(frozen=True)
-class Came:
-    """Whose updates of a round were taken.
-
-    Attributes:
-        round_: The round.
-        trained: Who trained a group's model.
-        grouped: Who trained in order to be grouped.
-        tuned: Who tuned a model of its own.
-    """
-
-    round_: int = -1
-    trained: IntArray = field(default_factory=lambda: _NOBODY)
-    grouped: IntArray = field(default_factory=lambda: _NOBODY)
-    tuned: IntArray = field(default_factory=lambda: _NOBODY)
-
-    def at(self, round_: int) -> "Came":
-        """Return who came in a round so far."""
-        return self if round_ == self.round_ else Came(round_)
-
-    def among(self, devices: IntArray) -> "Came":
-        """Return who of some devices came."""
-        parts = (np.intersect1d(devices, who) for who in (self.trained, self.grouped, self.tuned))
-        return Came(self.round_, *parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +60,7 @@ class RegrowthState:
     told: IntArray
     own: Shelf
     tuned: Shelf
-    came: Came = Came()
+    came: Came = field(default_factory=Came)
     collected: Collected | None = None
 
     @classmethod

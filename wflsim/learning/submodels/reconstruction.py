@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from wflsim.contracts import IntArray, Late, Updates
+from wflsim.learning.clustering.came import Came
 from wflsim.learning.cohort import Cohort, Params
 from wflsim.learning.payload import UNITS, with_units
 from wflsim.learning.personal import SplitState, initial_state
@@ -16,7 +17,6 @@ from wflsim.learning.pruning.importance import magnitude, unit_scores
 from wflsim.learning.pruning.masks import Masks
 from wflsim.learning.pruning.thinning import Thinning
 from wflsim.learning.regrowth.lessons import Regimen
-from wflsim.learning.regrowth.state import Came
 from wflsim.learning.shelf import Shelf
 from wflsim.learning.task import Task
 

@@ -12,6 +12,7 @@ from wflsim.learning.algorithms.ca_afp import CaAfp
 from wflsim.learning.algorithms.fedavg import FedAvg
 from wflsim.learning.algorithms.fedprox import FedProx
 from wflsim.learning.anatomy import bitmap_bits
+from wflsim.learning.clustering.came import Came
 from wflsim.learning.clustering.rules import Agglomerative, renamed
 from wflsim.learning.cohort import Cohort
 from wflsim.learning.data.digits import Digits
@@ -20,7 +21,7 @@ from wflsim.learning.models.stacks import Conv4
 from wflsim.learning.partitions.labels import Classes
 from wflsim.learning.pruning.choosing import keep_largest
 from wflsim.learning.pruning.importance import magnitude
-from wflsim.learning.regrowth.state import SLOPE, Came, RegrowthState
+from wflsim.learning.regrowth.state import SLOPE, RegrowthState
 from wflsim.learning.task import Holdings, hold, make_task
 from wflsim.learning.testing import STREAMS, check_algorithm, check_ways, small_task, ways_of
 from wflsim.records.encoding import Coder

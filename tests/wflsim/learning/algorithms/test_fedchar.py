@@ -12,6 +12,7 @@ from wflsim.learning.algorithms.ditto import Ditto
 from wflsim.learning.algorithms.fedavg import FedAvg
 from wflsim.learning.algorithms.fedchar import FedChar
 from wflsim.learning.algorithms.fedprox import FedProx
+from wflsim.learning.clustering.came import Came
 from wflsim.learning.clustering.rules import Agglomerative
 from wflsim.learning.cohort import Cohort
 from wflsim.learning.data.uci_har import CHANNELS, LENGTH
@@ -154,14 +155,14 @@ def test_the_authors_tracker_charges_ten_devices_for_the_burst_of_all():
     assert anatomy.bits == 32 * 89_254
     algorithm, samples, ten = FedChar(personal=False), np.full(30, 100), np.arange(10)
     state = algorithm.init(TASK)
-    usual = replace(state, trained=ten)
-    grouping = replace(usual, gathered=np.arange(30))
+    usual = replace(state, came=Came(0, trained=ten))
+    grouping = replace(state, came=Came(0, trained=ten, grouped=np.arange(30)))
     each = algorithm.reckoned(anatomy, samples, ten, usual).bits / 8
     burst = algorithm.reckoned(anatomy, samples, np.arange(30), grouping).bits / 8 - each
     assert round(50 * each / MIB, 2) == 340.48
     assert round((50 * each + 10 / 30 * burst) / MIB, 2) == 347.29
     assert round((50 * each + burst) / MIB, 2) == 360.91
-    tuned = replace(usual, trained=np.arange(0), tuning=np.arange(30))
+    tuned = replace(state, came=Came(0, tuned=np.arange(30)))
     told = algorithm.reckoned(anatomy, samples, np.arange(30), tuned)
     assert told.bits == 0
     assert told.macs == 1.05 * 3 * 30 * 3 * 128 * anatomy.macs

@@ -10,10 +10,10 @@ from wflsim.contracts import Turn
 from wflsim.learning.algorithms.fedavg import FedAvg
 from wflsim.learning.algorithms.fedsnip import FedSnip
 from wflsim.learning.anatomy import bitmap_bits
+from wflsim.learning.clustering.came import Came
 from wflsim.learning.cohort import Cohort
 from wflsim.learning.models import SensorCnn
 from wflsim.learning.regrowth.counts import above
-from wflsim.learning.regrowth.state import Came
 from wflsim.learning.testing import STREAMS, check_algorithm, check_ways, small_task
 
 TASK = small_task((7, 6))
