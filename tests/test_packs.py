@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,7 @@ from wflsim.claims.preflight import examine
 from wflsim.cli.main import main
 from wflsim.errors import UserError
 from wflsim.learning.data.cifar import Cifar10
-from wflsim.scenario.describe import resolved
-from wflsim.scenario.loading import load, shipped
+from wflsim.scenario.loading import load, parse, shipped
 
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / "benchmarks" / "results" / "papers"
@@ -23,7 +23,14 @@ NORMED = ("task.model={kind: minivgg, channels: [4, 4, 4], hidden: 8}",)
 """What those are played on whose methods ask for convolutions with norms."""
 
 
-UNPLAYED = {"ca_afp_uci_har"}
+UNPLAYED = {
+    "ca_afp_skew",
+    "ca_afp_uci_har_air",
+    "ca_afp_wisdm_air",
+    "safl_cifar10",
+    "safl_cifar10_air",
+    "safl_mnist_air",
+}
 """Packs that have not been played in full so far."""
 
 
@@ -58,7 +65,7 @@ def _comments(path):
     """Return the comments of a pack, and of those that it extends."""
     lines = path.read_text(encoding="utf-8").splitlines()
     found = [line for line in lines if line.startswith("#")]
-    bases = [line.partition(":")[2].strip() for line in lines if line.startswith("extends:")]
+    bases = [re.findall(r"\w+", line)[1] for line in lines if line.startswith("extends:")]
     return found + [comment for base in bases for comment in _comments(shipped()[base])]
 
 
@@ -77,9 +84,11 @@ def test_what_is_kept_was_measured_on_the_scenario_that_is_shipped(name):
     assert not manifest["overrides"] or load(name).scenario.world.task.data == Cifar10()
     loaded = load(name, manifest["overrides"])
     assert manifest["seeds"] == list(loaded.scenario.world.paper.seeds)
-    told = {key: value for key, value in resolved(loaded).items() if key != "seed"}
-    kept = {key: value for key, value in manifest["resolved"].items() if key != "seed"}
-    assert json.loads(json.dumps(told)) == kept
+    # What came to the sections since then has its default in what was played.
+    played = parse(
+        json.dumps(manifest["resolved"]), "manifest.json", seed=loaded.scenario.world.seed
+    )
+    assert played.scenario == loaded.scenario
     claims = json.loads((folder / "claims.json").read_text())
     assert claims["name"] == name
     assert [claim["claim"] for claim in claims["claims"]] == [

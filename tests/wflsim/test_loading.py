@@ -379,6 +379,27 @@ def test_a_scenario_extends_a_shipped_one_or_a_file_beside_it(tmp_path, tiny):
     assert shipped_one.scenario.systems == load("quickstart").scenario.systems
 
 
+def test_of_several_that_are_extended_the_later_lies_over_the_earlier(tmp_path, tiny):
+    (tmp_path / "base.yaml").write_text(tiny)
+    (tmp_path / "part.yaml").write_text("rounds: 9\nfleet: {devices: 3}\n")
+    (tmp_path / "more.yaml").write_text(
+        "extends: [base.yaml, part.yaml]\nname: more\nfleet: {power_dbm: [11, 12]}\n"
+    )
+    more = load(str(tmp_path / "more.yaml"))
+    assert {system.rounds for system in more.scenario.systems.values()} == {9}
+    assert (more.scenario.world.fleet.devices, more.scenario.world.fleet.power_dbm) == (3, (11, 12))
+    assert more.world.find("fleet.devices").source == "part.yaml"
+    whole = load(str(tmp_path / "base.yaml")).scenario
+    assert more.scenario.world.task == whole.world.task
+
+
+def test_parts_that_are_shipped_are_extended_from_anywhere_but_are_no_scenarios():
+    cell = parse("extends: [quickstart, parts/handset_cell.yaml]\nname: mine\n", "mine.yaml")
+    assert type(cell.scenario.world.fleet.electronics).__name__ == "Handset"
+    assert cell.world.find("radio.bandwidth_hz").source == "handset_cell.yaml"
+    assert not any(path.parent.name == "parts" for path in shipped().values())
+
+
 def test_another_kind_than_the_one_extended_starts_from_its_defaults(tmp_path, tiny):
     base = tiny.replace("{devices: 4}", "{devices: 4, placement: {radius_min_m: 60}}")
     base = base.replace("rounds: 3", "rounds: 3\npolicy: {late: dropped}")
@@ -404,6 +425,10 @@ def test_another_kind_than_the_one_extended_starts_from_its_defaults(tmp_path, t
     [
         ("extends: quickstrat\nname: x\n", "no such file and no shipped scenario"),
         ("extends: round.yaml\nname: x\n", "extends itself"),
+        ("extends: [quickstart, round.yaml]\nname: x\n", "extends itself"),
+        ("extends: [quickstart, quickstrat]\nname: x\n", "did you mean 'quickstart'"),
+        ("extends: []\nname: x\n", "names nothing"),
+        ("extends: {quickstart: 1}\nname: x\n", "no such file"),
     ],
 )
 def test_what_cannot_be_extended_is_told_with_its_line(tmp_path, text, sentence):

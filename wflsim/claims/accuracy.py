@@ -13,6 +13,7 @@ from wflsim.claims.paired import ROUNDING, Interval, interval, unknown
 from wflsim.contracts import Evidence, Judgement, Named
 
 Columns = Mapping[str, npt.NDArray[Any]]
+Evaluations = Annotated[int, ("least", 0)]
 TimeShare = Annotated[float, ("above", 0.0), ("most", 1.0)]
 
 
@@ -30,6 +31,7 @@ class AccuracyGap:
         least: Least mean difference, as a share: -0.005 for half a point below.
         measure: Accuracy in the table of rounds.
         last: Number of last evaluations that are averaged.
+        skip: Number of evaluations after those that do not count: 1 for what was before a last one of tuned models.
         stated: The paper's difference, as a share; null where it states none.
     """
 
@@ -40,6 +42,7 @@ class AccuracyGap:
     least: float = 0.0
     measure: str = "accuracy_personal"
     last: Count = 1
+    skip: Evaluations = 0
     stated: float | None = None
 
     @property
@@ -54,7 +57,10 @@ class AccuracyGap:
     def judge(self, evidence: Evidence) -> Judgement:
         """Return what the last evaluations say."""
         of, beside = (
-            [final(rounds, self.measure, self.last) for rounds in evidence.table(variant)]
+            [
+                final(rounds, self.measure, self.last, self.skip)
+                for rounds in evidence.table(variant)
+            ]
             for variant in (self.of, self.beside)
         )
         gaps = np.subtract(of, beside).tolist()
@@ -114,9 +120,10 @@ class AccuracyAtTime:
         return unknown(gaps, when) or in_points(gaps, self.least, self.sure)
 
 
-def final(rounds: Columns, measure: str, last: int = 1) -> float:
-    """Return the mean of the last evaluations; not a number if there is none."""
+def final(rounds: Columns, measure: str, last: int = 1, skip: int = 0) -> float:
+    """Return the mean of the last evaluations, some after them left out; not a number if there is none."""
     known = rounds[measure][~np.isnan(rounds[measure])]
+    known = known[: len(known) - skip]
     return float(known[-last:].mean()) if len(known) else nan
 
 

@@ -22,8 +22,10 @@ from wflsim.scenario.schema import NAME, System, World
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _EXTENDS = {
-    "type": "string",
-    "description": "A shipped scenario or a file beside this one, over which everything here is laid.",
+    "type": ["string", "array"],
+    "items": {"type": "string"},
+    "minItems": 1,
+    "description": "A shipped scenario, a file beside this one, or some of them in a list, over which everything here is laid.",
 }
 
 

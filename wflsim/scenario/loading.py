@@ -18,6 +18,7 @@ WORLD = {found.name: found.hint for found in fields_of(World)}
 SYSTEM = {found.name: found.hint for found in fields_of(System)}
 VARIANTS = "variants"
 EXTENDS = "extends"
+PARTS = "parts"  # the folder of what only others extend
 _DEEPEST = 8  # scenarios that extend each other
 
 
@@ -94,8 +95,12 @@ class _Parts:
 
 def shipped() -> dict[str, Path]:
     """Return the scenarios that come with the package: name → file."""
-    root = Path(str(resources.files("scenarios")))
-    return {path.stem: path for path in sorted(root.rglob("*.yaml"))}
+    found = sorted(_root().rglob("*.yaml"))
+    return {path.stem: path for path in found if path.parent.name != PARTS}
+
+
+def _root() -> Path:
+    return Path(str(resources.files("scenarios")))
 
 
 def find(name: str) -> Path:
@@ -157,23 +162,37 @@ def parse(
 
 
 def _extended(tree: Tree, mistakes: list[Mistake], folder: Path, depth: int = 0) -> Tree:
-    """Return a scenario's tree laid over that of the scenario which it extends, if it does; every value keeps its place."""
+    """Return a scenario's tree laid over those which it extends, the later over the earlier; every value keeps its place."""
     named = tree.value.get(EXTENDS) if isinstance(tree.value, dict) else None
     if named is None:
         return tree
     over = replace(tree, value={key: v for key, v in tree.value.items() if key != EXTENDS})
-    if depth == _DEEPEST:
-        raise ScenarioError([named.mistake("extends itself, or too many others", "leave one out")])
+    below: Tree | None = None
+    for each in named.value if isinstance(named.value, list) else [named]:
+        if depth == _DEEPEST:
+            raise ScenarioError(
+                [each.mistake("extends itself, or too many others", "leave one out")]
+            )
+        path, found = _named(each, mistakes, folder)
+        found = _kinded(_extended(found, mistakes, path.parent, depth + 1))
+        below = merge(below, found) if below else found
+    if below is None:
+        raise ScenarioError([named.mistake("names nothing", "name a scenario, or leave it out")])
+    return merge(below, over)
+
+
+def _named(named: Tree, mistakes: list[Mistake], folder: Path) -> tuple[Path, Tree]:
+    """Return the file that a scenario extends, and its tree."""
     try:
         name = str(named.value)
-        beside = folder / name
-        path = beside if name not in shipped() and beside.is_file() else find(name)
-        below, more = read(path.read_text(encoding="utf-8-sig"), path.name)
+        places = [place / name for place in (folder, _root()) if (place / name).is_file()]
+        path = places[0] if places and name not in shipped() else find(name)
+        tree, more = read(path.read_text(encoding="utf-8-sig"), path.name)
     except (OSError, UnicodeDecodeError, UserError) as error:
         what, _, remedy = str(error).rpartition("; ")
         raise ScenarioError([named.mistake(what or str(error), remedy)]) from error
     mistakes += more
-    return merge(_kinded(_extended(below, mistakes, path.parent, depth + 1)), over)
+    return path, tree
 
 
 def _kinded(tree: Tree) -> Tree:

@@ -1,0 +1,1 @@
+"""Parts of scenarios that several extend; none is whole."""
