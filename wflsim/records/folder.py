@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from itertools import count
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 
 from wflsim.errors import UserError
 from wflsim.records.columns import EVERY_TABLE
 from wflsim.records.recorder import Columns
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MANIFEST = "manifest.json"
 ASIDE = ".part"
@@ -82,6 +85,13 @@ class RunFolder:
 
     def read(self, name: str, columns: Sequence[str] | None = None, variant: str = "") -> Columns:
         """Return a table, or some of its columns, or the rows of one variant."""
+        found = self.arrow(name, columns, variant)
+        return {name: found[name].to_numpy(zero_copy_only=False) for name in found.column_names}
+
+    def arrow(
+        self, name: str, columns: Sequence[str] | None = None, variant: str = ""
+    ) -> "pa.Table":
+        """Return as ``read`` does, but as it lies in the file."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -92,10 +102,9 @@ class RunFolder:
             )
         rows = [("variant", "==", variant)] if variant else None
         try:
-            found = pq.read_table(path, columns=columns and list(columns), filters=rows)
+            return pq.read_table(path, columns=columns and list(columns), filters=rows)
         except (OSError, pa.ArrowException) as error:
             raise UserError(f"{path}: cannot be read: {error}; play the run again") from error
-        return {name: found[name].to_numpy(zero_copy_only=False) for name in found.column_names}
 
 
 def unwritable(path: Path, error: Exception) -> UserError:
