@@ -135,6 +135,12 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "feature_shift": "wflsim.learning.partitions.features:FeatureShift",
         "spatial": "wflsim.learning.partitions.places:Spatial",
     },
+    "axis": {
+        "grid": "wflsim.sweep.axes:Grid",
+        "zip": "wflsim.sweep.axes:Zip",
+        "list": "wflsim.sweep.axes:Listed",
+        "random": "wflsim.sweep.axes:Random",
+    },
     "model": {
         "mlp": "wflsim.learning.models.mlp:Mlp",
         "logistic": "wflsim.learning.models.mlp:Logistic",

@@ -166,31 +166,31 @@ def load(path: str | Path, *, mixed: bool = False) -> Results:
 
 
 def _found(root: Path) -> Iterator[Played]:
-    """Yield the runs below a folder; nothing is looked for inside of a run."""
-    sweeps: dict[Path, Mapping[str, Any]] = {}
+    """Yield the runs below a folder; nothing is looked for inside of a run, and of a sweep its own runs alone."""
     for here, below, names in os.walk(root):
         folder = Path(here)
         if SWEEP in names:
-            sweeps[folder] = _points(folder / SWEEP)
-        folder_of = RunFolder(folder)
-        told = folder_of.told() if MANIFEST in names else {}
-        if "variants" not in told or "resolved" not in told:
-            continue
-        below.clear()
-        within = next((sweeps[each] for each in folder.parents if each in sweeps), None)
-        if within is None:
-            yield Played(_name(root, folder), folder_of, told, None)
-        elif folder.name in within:
-            yield Played(_name(root, folder), folder_of, told, within[folder.name])
+            below.clear()
+            yield from _swept(root, folder)
+        elif MANIFEST in names:
+            told = RunFolder(folder).told()
+            if "variants" in told and "resolved" in told:
+                below.clear()
+                yield Played(_name(root, folder), RunFolder(folder), told, None)
 
 
-def _points(path: Path) -> dict[str, Any]:
-    """Return key of a run → the values that set it apart, of a sweep's record."""
+def _swept(root: Path, folder: Path) -> Iterator[Played]:
+    """Yield the runs of a sweep that are over."""
+    path = folder / SWEEP
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
-        return {point["key"]: point["values"] for point in told["points"]}
+        points = [(told["runs"], point["key"], point["values"]) for point in told["points"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: cannot be read: {error!r}; sweep the same again") from error
+    for runs, key, values in points:
+        one = RunFolder(folder / runs / key)
+        if one.over:
+            yield Played(_name(root, one.path), one, one.told(), values)
 
 
 def _name(root: Path, folder: Path) -> str:
@@ -200,7 +200,7 @@ def _name(root: Path, folder: Path) -> str:
 def _empty(root: Path) -> str:
     """Return what to tell of a folder in which no run is found."""
     if (root / SWEEP).is_file():
-        return f"{root}: is a sweep of which nothing was played so far; play it with `wflsim sweep`"
+        return f"{root}: is a sweep of which nothing is finished; play it with `wflsim sweep`"
     return f"{root}: holds no run; name a folder that `wflsim run` or `wflsim sweep` has written"
 
 

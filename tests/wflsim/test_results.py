@@ -89,8 +89,8 @@ def test_what_cannot_be_loaded_is_told_with_what_to_do(runs, tmp_path):
         results.load(runs).table("round")
     with pytest.raises(UserError, match="only methods that group devices"):
         results.load(runs).table("groups")
-    (tmp_path / "sweep.json").write_text('{"points": []}')
-    with pytest.raises(UserError, match="a sweep of which nothing was played"):
+    (tmp_path / "sweep.json").write_text('{"runs": "runs", "points": []}')
+    with pytest.raises(UserError, match="a sweep of which nothing is finished"):
         results.load(tmp_path)
 
 
@@ -105,13 +105,19 @@ def test_runs_of_several_versions_are_not_mixed_unless_one_insists(runs, tmp_pat
     assert len(results.load(tmp_path / "runs", mixed=True).runs) == 2
 
 
-def test_of_a_sweep_its_own_runs_are_loaded_with_their_values(runs, tmp_path):
-    shutil.copytree(runs, tmp_path / "sweep")
-    points = [{"key": "b", "values": {"deadline.share": 0.5}}]
-    (tmp_path / "sweep" / "sweep.json").write_text(json.dumps({"points": points}))
-    found = results.load(tmp_path / "sweep")
-    assert found.runs["run"].tolist() == ["b"]
+def test_of_a_sweep_its_own_finished_runs_are_loaded_with_their_values(runs, tmp_path):
+    sweep = tmp_path / "sweep"
+    shutil.copytree(runs, sweep / "runs")
+    shutil.copytree(runs / "b", sweep / "runs" / "c")
+    points = [{"key": key, "values": {"deadline.share": 0.5}} for key in "bcd"]
+    (sweep / "sweep.json").write_text(json.dumps({"runs": "runs", "points": points}))
+    told = json.loads((sweep / "runs" / "c" / "manifest.json").read_text())
+    (sweep / "runs" / "c" / "manifest.json").write_text(
+        json.dumps({**told, "status": "interrupted"})
+    )
+    found = results.load(sweep)
+    assert found.runs["run"].tolist() == ["runs/b"]
     assert found.runs["deadline.share"].tolist() == [0.5]
-    (tmp_path / "sweep" / "sweep.json").write_text("{")
+    (sweep / "sweep.json").write_text("{")
     with pytest.raises(UserError, match="cannot be read"):
-        results.load(tmp_path / "sweep")
+        results.load(sweep)

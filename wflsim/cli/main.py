@@ -16,6 +16,10 @@ COMMANDS = {
         "wflsim.cli.check",
         "Say what a scenario means and whether it can work, before it is played.",
     ),
+    "sweep": (
+        "wflsim.cli.sweep",
+        "Play a scenario at many points and seeds, once each.",
+    ),
     "reproduce": (
         "wflsim.cli.reproduce",
         "Play what a paper claims for several seeds, and judge every claim.",

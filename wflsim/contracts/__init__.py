@@ -55,6 +55,7 @@ from wflsim.contracts.network import (
     Uplink,
     Weighing,
 )
+from wflsim.contracts.sweeps import Axis
 from wflsim.contracts.world import (
     Availability,
     Battery,
@@ -72,6 +73,7 @@ __all__ = [
     "Algorithm",
     "Anatomy",
     "Availability",
+    "Axis",
     "Background",
     "Backhaul",
     "Battery",

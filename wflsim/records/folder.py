@@ -54,6 +54,11 @@ class RunFolder:
             return {}
         return found if isinstance(found, dict) else {}
 
+    @property
+    def over(self) -> bool:
+        """Whether it holds a run of which nothing is left to play."""
+        return self.told().get("status") not in (None, INTERRUPTED)
+
     def holdings(self) -> set[str]:
         """Return the names of what is in the folder, files left aside by a killed process excepted."""
         names = {path.name for path in self.path.iterdir()} if self.path.is_dir() else set()

@@ -18,6 +18,10 @@ Wish = Literal["either", "resume", "fresh"]
 _TOLD = 4  # differences that are told
 
 
+class BusyError(UserError):
+    """Another process plays a run in the folder."""
+
+
 @contextmanager
 def opened(
     out: str | None, name: str, same: Mapping[str, Any], wish: Wish = "either"
@@ -47,8 +51,7 @@ def opened(
 def over(path: Path, same: Mapping[str, Any]) -> bool:
     """Return whether a folder holds this very run and it is over; another one that is over is refused."""
     folder = RunFolder(path)
-    told = folder.told()
-    if told.get("status") in (None, INTERRUPTED):
+    if not folder.over:
         return False
     _compare(folder, same, "which is over")
     return True
@@ -109,7 +112,7 @@ def _alone(path: Path) -> Iterator[None]:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError as error:
-        raise UserError(
+        raise BusyError(
             f"--out {path}: another process plays a run there; wait for it, or name another folder"
         ) from error
     finally:

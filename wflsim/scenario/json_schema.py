@@ -18,6 +18,7 @@ from wflsim.catalog import (
 from wflsim.scenario.describe import plain
 from wflsim.scenario.quantities import constrained, unit_of
 from wflsim.scenario.schema import NAME, System, World
+from wflsim.scenario.sweep import Sweep
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -46,11 +47,18 @@ def json_schema() -> dict[str, Any]:
     }
     families = sorted(FAMILY_OF.values())
     parts = {f"{family}_part": _family(family, whole=False) for family in families}
+    sweep = _object(Sweep, whole=False)
     return {
         "$schema": DIALECT,
         "title": "wflsim scenario",
         "type": "object",
-        "properties": {**world, **system, "variants": variants, "extends": _EXTENDS},
+        "properties": {
+            **world,
+            **system,
+            "variants": variants,
+            "extends": _EXTENDS,
+            "sweep": sweep,
+        },
         "anyOf": [
             {**_whole(World), "required": [*_required(World), "variants"]},
             {**_whole(World), "required": [*_required(World), *_required(System)]},

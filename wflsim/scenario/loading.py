@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import MISSING, dataclass, is_dataclass, replace
+from dataclasses import MISSING, dataclass, field, is_dataclass, replace
 from importlib import resources
 from pathlib import Path
 
@@ -13,10 +13,12 @@ from wflsim.scenario.document import OVERRIDE, Tree, assigned, merge, read
 from wflsim.scenario.remedies import did_you_mean
 from wflsim.scenario.schema import NAME, NAME_SAYS, Scenario, System, World
 from wflsim.scenario.structure import Structure
+from wflsim.scenario.sweep import Sweep
 
 WORLD = {found.name: found.hint for found in fields_of(World)}
 SYSTEM = {found.name: found.hint for found in fields_of(System)}
 VARIANTS = "variants"
+SWEEP = "sweep"
 EXTENDS = "extends"
 PARTS = "parts"  # the folder of what only others extend
 _DEEPEST = 8  # scenarios that extend each other
@@ -30,11 +32,13 @@ class Loaded:
         scenario: The typed value.
         world: Tree of the world's keys.
         systems: Variant → tree of the system's keys.
+        sweep: What of it is varied, where many runs are played.
     """
 
     scenario: Scenario
     world: Tree
     systems: Mapping[str, Tree]
+    sweep: Sweep = field(default_factory=Sweep)
 
     @contextmanager
     def blaming(self, path: str, remedy: str) -> Iterator[None]:
@@ -54,12 +58,13 @@ class Loaded:
 
 @dataclass
 class _Parts:
-    """A scenario's tree, taken apart: the world's keys, the keys that systems share, and every system."""
+    """A scenario's tree, taken apart: the world's keys, the keys that systems share, every system, and what is varied."""
 
     world: Tree
     base: Tree
     systems: dict[str, Tree]
     named: bool
+    sweep: Tree
 
     def lay(self, assignment: str) -> None:
         """Lay ``key.path=value`` over the parts; what systems share is laid over every one of them."""
@@ -74,6 +79,8 @@ class _Parts:
         over = assigned(path, text, f"{OVERRIDE} {assignment}")
         if keys[0] == VARIANTS:
             self._lay_variant(keys, over)
+        elif keys[0] == SWEEP:
+            self.sweep = merge(self.sweep, over.value[SWEEP])
         elif keys[0] in SYSTEM:
             self.base = _merged(self.base, over, System)
             self.systems = {
@@ -156,9 +163,10 @@ def parse(
         parts.world = merge(parts.world, Tree({"seed": Tree(seed, "--seed", 0, "seed")}, "--seed"))
     world = structure.section(World, parts.world, extra={**SYSTEM, VARIANTS: dict})
     systems = _systems(parts, structure)
+    sweep = structure.section(Sweep, parts.sweep)
     if structure.report:
         raise ScenarioError(structure.report)
-    return Loaded(Scenario(world, systems), parts.world, parts.systems)
+    return Loaded(Scenario(world, systems), parts.world, parts.systems, sweep)
 
 
 def _extended(tree: Tree, mistakes: list[Mistake], folder: Path, depth: int = 0) -> Tree:
@@ -277,17 +285,18 @@ def _take_apart(tree: Tree, structure: Structure) -> _Parts:
         tree, value={key: child for key, child in tree.value.items() if key not in base.value}
     )
     variants = world.value.pop(VARIANTS, None)
+    sweep = world.value.pop(SWEEP, Tree({}, tree.source, 0, SWEEP))
     base, world = _with_kinds(base, System), _with_kinds(world, World)
     if variants is None:
-        return _Parts(world, base, {_only_name(base): base}, named=False)
+        return _Parts(world, base, {_only_name(base): base}, False, sweep)
     if not isinstance(variants.value, dict) or not variants.value:
         structure.mistakes.append(
             variants.mistake("expected names with overrides", "write `variants: {a: {...}}`")
         )
-        return _Parts(world, base, {}, named=True)
+        return _Parts(world, base, {}, True, sweep)
     structure.mistakes += _bad_names(variants)
     systems = {name: _over(base, child, structure) for name, child in variants.value.items()}
-    return _Parts(world, base, systems, named=True)
+    return _Parts(world, base, systems, True, sweep)
 
 
 def _over(base: Tree, variant: Tree, structure: Structure) -> Tree:

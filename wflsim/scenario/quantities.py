@@ -18,6 +18,7 @@ NAMES = {
     int: "a whole number",
     str: "a text",
     bool: "true or false",
+    Any: "a value",
     type(None): "null",
 }
 RISING = ("order", "rising")
@@ -53,7 +54,7 @@ def constrained(hint: Any) -> Any:
         return Annotated[inner] if len(inner) > 1 else inner[0]
     if origin in (Union, UnionType):
         return reduce(or_, map(constrained, args))
-    if origin in (tuple, list):
+    if origin in (tuple, list, dict):
         return origin[tuple(arg if arg is ... else constrained(arg) for arg in args)]
     numbers = {
         float: Annotated[float, Field(allow_inf_nan=False)],
@@ -87,6 +88,8 @@ def accepts(hint: Any, unit: str = "") -> str:
             if ... in args or origin is list
             else f"a list of {len(inner)}: " + inner[0]
         )
+    elif origin is dict:
+        text = f"keys with {accepts(args[1])} each"
     else:
         text = NAMES.get(hint, getattr(hint, "__name__", str(hint)))
     return f"{text}, in {unit}" if unit else text
@@ -110,7 +113,8 @@ def example(hint: Any) -> str:
     if origin in (tuple, list):
         return "[" + ", ".join(example(arg) for arg in args if arg is not ...) + "]"
     if origin is not None:
-        return str(args[0]) if origin is Literal else example(args[0])
+        inner = str(args[0]) if origin is Literal else example(args[origin is dict])
+        return f"{{rounds: {inner}}}" if origin is dict else inner
     return {float: "1", int: "1", bool: "true"}.get(hint, "name")
 
 

@@ -1,0 +1,187 @@
+"""`wflsim sweep`: play a scenario at many points and seeds, once each."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wflsim.cli.options import data_option, set_option
+
+if TYPE_CHECKING:
+    from wflsim.sweep.plan import Plan
+    from wflsim.sweep.runner import Engine, Tally
+
+_SHOWN = 12  # points of a plan that are printed
+
+
+@click.command("sweep")
+@click.argument("scenario")
+@click.option(
+    "--vary",
+    multiple=True,
+    metavar="KEY.PATH=A,B,C",
+    help="Values of a key, crossed with those of others and with the scenario's `sweep:`; repeatable.",
+)
+@click.option("--seeds", metavar="N", help="How many seeds, or which: 5, or 3,4,9.")
+@click.option("--independent", is_flag=True, help="Give every point seeds of its own.")
+@set_option
+@click.option("--out", metavar="DIR", help="Folder of the sweep; runs/sweep-NAME by default.")
+@click.option(
+    "--engine",
+    "who",
+    type=click.Choice(["processes", "serial", "ray"]),
+    default="processes",
+    show_default=True,
+    help="Who plays the runs.",
+)
+@click.option("--workers", type=click.IntRange(min=1), help="Processes; all cores by default.")
+@click.option("--address", help="Where the Ray cluster is; one on this host by default.")
+@click.option("--cpus", type=float, default=1.0, show_default=True, help="Cores of a run on Ray.")
+@click.option("--gpus", type=float, default=0.0, show_default=True, help="GPUs of a run on Ray.")
+@click.option(
+    "--dry-run", is_flag=True, help="Show the plan, what is there, and how long the rest may take."
+)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+@data_option
+@click.option("--quiet", is_flag=True, help="No live table and no summary.")
+def command(
+    scenario: str,
+    vary: tuple[str, ...],
+    seeds: str | None,
+    independent: bool,
+    assignments: tuple[str, ...],
+    out: str | None,
+    who: str,
+    workers: int | None,
+    address: str | None,
+    cpus: float,
+    gpus: float,
+    dry_run: bool,
+    form: str,
+    quiet: bool,
+) -> None:
+    """Play SCENARIO at every point of its `sweep:` and of --vary, for every seed.
+
+    A run is known by the digest of all that determines it: one that is there is not played again, one that was cut short
+    goes on. A run that fails is written down, and the rest goes on.
+
+    Exit code 0: all runs are there; 2: a mistake that you can mend; 1: some run failed, or Ctrl-C.
+    """
+    from wflsim.scenario.loading import load
+    from wflsim.sweep.plan import planned
+    from wflsim.sweep.varying import varied
+
+    loaded = load(scenario, assignments)
+    varying = varied(loaded.sweep, vary, seeds, independent)
+    plan = planned(
+        lambda more, seed: load(scenario, (*assignments, *more), seed),
+        varying,
+        loaded.scenario.world.seed,
+    )
+    folder = Path(out or Path("runs", f"sweep-{plan.name}"))
+    if dry_run:
+        _show(plan, folder, form, workers or _cores())
+        return
+    tally = _play(plan, folder, _engine(who, workers, address, (cpus, gpus)), quiet)
+    _tell(plan, folder, tally, form, quiet)
+
+
+def _engine(
+    who: str, workers: int | None, address: str | None, share: tuple[float, float]
+) -> "Engine":
+    """Return who plays."""
+    if who == "serial":
+        from wflsim.sweep.engines.serial import Serial
+
+        return Serial()
+    if who == "ray":
+        from wflsim.sweep.engines.ray_cluster import RayCluster
+
+        return RayCluster(address, *share)
+    from wflsim.sweep.engines.processes import Processes
+
+    return Processes(workers or _cores())
+
+
+def _cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _play(plan: "Plan", folder: Path, engine: "Engine", quiet: bool) -> "Tally":
+    """Play what is not there, before the user's eyes."""
+    from wflsim.cli.sweeping import board, told
+    from wflsim.sweep.runner import Tally, sweep
+
+    tally = Tally()
+    try:
+        with board(plan, quiet) as shown:
+            for tally in sweep(plan, folder, engine, shown.watch):
+                shown.see(tally)
+    except KeyboardInterrupt:
+        raise click.ClickException(
+            f"interrupted: {told(plan, tally)}; sweep the same again to go on"
+        ) from None
+    return tally
+
+
+def _show(plan: "Plan", folder: Path, form: str, workers: int) -> None:
+    """Print the plan."""
+    from wflsim.sweep.estimate import estimate_s
+    from wflsim.sweep.runner import tally_of
+
+    tally = tally_of(plan, folder)
+    left = [item for item in plan.items if item.key not in tally.done]
+    one_s = estimate_s(left[0], tally.took_s) if left else 0.0
+    rest_s = one_s * -(-len(left) // workers)
+    if form == "json":
+        points = [{**item.told, "done": item.key in tally.done} for item in plan.items]
+        click.echo(
+            json.dumps({"points": points, "run_s": one_s, "rest_s": rest_s}, ensure_ascii=False)
+        )
+        return
+    for item in plan.items[:_SHOWN]:
+        click.echo(f"{item.key}  {item.label}{'  (done)' if item.key in tally.done else ''}")
+    if len(plan.items) > _SHOWN:
+        click.echo(f"... and {len(plan.items) - _SHOWN} more")
+    click.echo(f"{len(plan.items)} runs, {len(tally.done)} done")
+    if left:
+        click.echo(
+            f"about {_span(one_s)} a run, {_span(rest_s)} for the rest with {workers} at a time"
+        )
+
+
+def _span(seconds: float) -> str:
+    """Return a length of time as a person says it."""
+    for unit, size in (("h", 3600.0), ("min", 60.0)):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+def _tell(plan: "Plan", folder: Path, tally: "Tally", form: str, quiet: bool) -> None:
+    """Print how the sweep ended; a failed run is no success."""
+    from wflsim.cli.sweeping import told
+
+    items = {item.key: item for item in plan.items}
+    failed: dict[str, Any] = {key: how.error for key, how in tally.failed.items()}
+    if form == "json":
+        account = {
+            "out": str(folder),
+            "runs": len(items),
+            "done": len(tally.done),
+            "failed": failed,
+        }
+        click.echo(json.dumps(account, ensure_ascii=False))
+    elif not quiet:
+        click.echo(f"{told(plan, tally)}: {folder}")
+        for key, error in failed.items():
+            click.echo(f"failed: {items[key].label}: {error}", err=True)
+    if failed:
+        raise click.ClickException(
+            f"{len(failed)} of {len(items)} runs failed; sweep.json says why"
+        )

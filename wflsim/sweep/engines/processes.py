@@ -1,0 +1,123 @@
+"""Runs in processes of this host, each with one run at a time and one thread; a process that dies is replaced."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context, parent_process
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from queue import Empty
+from signal import SIG_IGN, SIGINT, signal
+from threading import Thread
+from typing import Any
+
+from wflsim.sweep.plan import Item
+from wflsim.sweep.playing import Outcome, Watch, play
+
+_LOOK_S = 0.2  # between two looks at how far runs have come
+_TRIES = 3  # times that a run may lose its process
+_LINES: dict[int, tuple["Queue[Any]", Event]] = {}  # a process's lines to the one that began it
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Processes of this host.
+
+    Attributes:
+        workers: How many play at the same time.
+    """
+
+    workers: int
+
+    def outcomes(self, items: Sequence[Item], runs: Path, watch: Watch) -> Iterator[Outcome]:
+        """Yield how each run ended, as they end; after Ctrl-C runs are kept as they are.
+
+        A pool whose process died is replaced as a whole. Runs that were under way go on from their checkpoints, and one that
+        has lost its process three times has failed.
+        """
+        left = {item.key: item for item in items}
+        lost: Counter[str] = Counter()
+        while left:
+            under_way: set[str] = set()
+            try:
+                for outcome in self._pool(list(left.values()), runs, _noting(watch, under_way)):
+                    under_way.discard(outcome.key)
+                    del left[outcome.key]
+                    yield outcome
+            except BrokenProcessPool:
+                lost.update(under_way)
+                for key in [key for key in left if lost[key] == _TRIES]:
+                    del left[key]
+                    yield Outcome(
+                        key,
+                        error=f"its process died {_TRIES} times; see whether there is memory enough",
+                    )
+
+    def _pool(self, items: Sequence[Item], runs: Path, watch: Watch) -> Iterator[Outcome]:
+        """Yield the outcomes of one pool, until it breaks."""
+        context = get_context("spawn")
+        lines, halt = context.Queue(), context.Event()
+        pool = ProcessPoolExecutor(self.workers, context, _begin, (lines, halt))
+        waiting: set[Future[Outcome]] = {pool.submit(_play, item, runs) for item in items}
+        try:
+            while waiting:
+                over, waiting = wait(waiting, _LOOK_S, FIRST_COMPLETED)
+                _drain(lines, watch)
+                for future in over:
+                    yield future.result()
+        finally:
+            halt.set()
+            pool.shutdown(cancel_futures=True)
+
+
+def _noting(watch: Watch, under_way: set[str]) -> Watch:
+    """Return a watch that also notes which runs have begun."""
+
+    def noted(key: str, rounds: int) -> None:
+        under_way.add(key)
+        watch(key, rounds)
+
+    return noted
+
+
+def _drain(lines: "Queue[Any]", watch: Watch) -> None:
+    while True:
+        try:
+            key, rounds = lines.get_nowait()
+        except Empty:
+            return
+        watch(key, rounds)
+
+
+def _begin(lines: "Queue[Any]", halt: Event) -> None:
+    """Prepare a process: Ctrl-C is the first one's to answer, cores are for runs, and nobody stays when the first one is killed."""
+    signal(SIGINT, SIG_IGN)
+    os.environ.update(OMP_NUM_THREADS="1", WFLSIM_WORKERS="1")
+    lines.cancel_join_thread()  # nobody may be there to read
+    Thread(target=_follow, daemon=True).start()
+    _LINES[0] = (lines, halt)
+
+
+def _follow() -> None:
+    first = parent_process()
+    assert first is not None, "a pool's process has been begun by another"
+    first.join()
+    os._exit(1)
+
+
+def _play(item: Item, runs: Path) -> Outcome:
+    lines, halt = _LINES[0]
+
+    def watch(key: str, rounds: int) -> None:
+        lines.put((key, rounds))
+        if halt.is_set():
+            raise KeyboardInterrupt
+
+    try:
+        return play(item, runs, watch)
+    except KeyboardInterrupt:  # the run has been kept; nobody waits for this
+        return Outcome(item.key, error="interrupted")

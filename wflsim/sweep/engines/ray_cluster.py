@@ -1,0 +1,121 @@
+"""Runs as tasks of a Ray cluster, each in a folder of its node; what comes back is written here, once."""
+
+import os
+import tarfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from logging import ERROR
+from pathlib import Path
+from shutil import rmtree
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from wflsim.errors import UserError
+from wflsim.records.folder import ASIDE
+from wflsim.sweep.plan import Item
+from wflsim.sweep.playing import Outcome, Watch, done, play
+
+_TRIES = 3  # times that a run is begun anew after its worker died
+
+
+@dataclass(frozen=True)
+class RayCluster:
+    """A Ray cluster, which schedules the runs; a run whose worker dies is begun anew on another.
+
+    Nodes need not share a disk: a finished run travels back as a whole.
+
+    Attributes:
+        address: Where the cluster is; None for one on this host, made for the sweep.
+        cpus: Cores that a run asks for; it trains on as many threads.
+        gpus: Share of a GPU that a run asks for.
+    """
+
+    address: str | None = None
+    cpus: float = 1.0
+    gpus: float = 0.0
+
+    def outcomes(self, items: Sequence[Item], runs: Path, watch: Watch) -> Iterator[Outcome]:
+        """Yield how each run ended, as they end."""
+        ray = _ray()
+        own = not ray.is_initialized()
+        if own:
+            _join(ray, self.address)
+        try:
+            task = ray.remote(num_cpus=self.cpus, num_gpus=self.gpus, max_retries=_TRIES)(_play)
+            threads = max(1, int(self.cpus))
+            absent = [item for item in items if not done(item, runs)]
+            yield from (Outcome(item.key) for item in items if item not in absent)
+            waiting = {task.remote(item, threads): item for item in absent}
+            while waiting:
+                (ref, *_), _ = ray.wait(list(waiting), num_returns=1)
+                item = waiting.pop(ref)
+                yield _received(item, runs, partial(ray.get, ref))
+                watch(item.key, item.rounds)
+        finally:
+            if own:
+                ray.shutdown()
+
+
+def _ray() -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise UserError(
+            "--engine ray: Ray is not installed; pip install 'wflsim[ray]', or take --engine processes"
+        ) from error
+    return ray
+
+
+def _join(ray: Any, address: str | None) -> None:
+    try:
+        ray.init(
+            address=address,
+            log_to_driver=False,
+            logging_level=ERROR,
+            include_dashboard=None if address else False,
+        )
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"--address {address}: no Ray cluster answers: {error}; start one with `ray start --head`"
+        ) from error
+
+
+def _received(item: Item, runs: Path, get: Callable[[], Any]) -> Outcome:
+    """Write the run that came back to its place, and return how it ended."""
+    try:
+        outcome, packed = get()
+    except Exception as error:  # Ray tells the death of a worker by many types
+        return Outcome(item.key, error=f"its worker was lost: {error}")
+    if packed:
+        _unpack(packed, runs / item.key)
+    return outcome  # type: ignore[no-any-return]
+
+
+def _play(item: Item, threads: int) -> tuple[Outcome, bytes]:
+    """Play a run on a node; return how it ended, and its folder if nothing went wrong."""
+    os.environ.update(OMP_NUM_THREADS=str(threads), WFLSIM_WORKERS=str(threads))
+    with TemporaryDirectory(prefix="wflsim-") as folder:
+        outcome = play(item, Path(folder), lambda key, rounds: None)
+        return outcome, b"" if outcome.error else _packed(Path(folder) / item.key)
+
+
+def _packed(folder: Path) -> bytes:
+    """Return a folder as an archive."""
+    memory = BytesIO()
+    with tarfile.open(fileobj=memory, mode="w") as archive:
+        archive.add(folder, arcname=".")
+    return memory.getvalue()
+
+
+def _unpack(packed: bytes, target: Path) -> None:
+    """Write an archived folder aside, then move it to its place, unless somebody was there first."""
+    aside = target.with_name(f".{target.name}{ASIDE}")
+    rmtree(aside, ignore_errors=True)
+    with tarfile.open(fileobj=BytesIO(packed)) as archive:
+        archive.extractall(aside, filter="data")
+    try:
+        aside.replace(target)
+    except OSError:
+        rmtree(aside)

@@ -1,0 +1,133 @@
+"""Which runs a sweep has: every point with every seed, each keyed by the digest of all that determines it."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import product
+from typing import Any
+
+from wflsim.errors import UserError
+from wflsim.randomness import Streams
+from wflsim.records.folder import finite
+from wflsim.scenario.describe import resolved
+from wflsim.scenario.loading import Loaded
+from wflsim.scenario.sweep import Sweep
+from wflsim.simulation.run import same
+
+Read = Callable[[Sequence[str], int], Loaded]
+"""From assignments and a seed to the scenario."""
+
+_DIGITS = 16  # 64 bits: no two of a billion runs share a key
+
+
+@dataclass(frozen=True)
+class Item:
+    """One run.
+
+    Attributes:
+        key: Digest of all that determines it.
+        values: Key of the scenario → the value that sets it apart.
+        seed: Its seed.
+        rounds: Rounds of all its variants.
+        text: The resolved scenario as JSON, from which it is played anywhere.
+    """
+
+    key: str
+    values: Mapping[str, Any]
+    seed: int
+    rounds: int
+    text: str
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The run as the sweep's record tells it."""
+        return {"key": self.key, "seed": self.seed, "values": dict(self.values)}
+
+    @property
+    def label(self) -> str:
+        """The run in a few words."""
+        values = [f"{key.rpartition('.')[2]} {_short(value)}" for key, value in self.values.items()]
+        return ", ".join([*values, f"seed {self.seed}"])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep plays.
+
+    Attributes:
+        name: Name of the scenario.
+        items: Its runs, the seeds of a point one after another.
+    """
+
+    name: str
+    items: tuple[Item, ...]
+
+
+def planned(read: Read, sweep: Sweep, seed: int) -> Plan:
+    """Return the runs of a sweep.
+
+    Args:
+        read: Reads the scenario under assignments.
+        sweep: What is varied.
+        seed: The scenario's own seed, by which axes and independent seeds are drawn.
+    """
+    streams = Streams(seed)
+    axes = [axis.points(streams.stream("axis", place)) for place, axis in enumerate(sweep.axes)]
+    points = [_joined(parts) for parts in product(*axes)]
+    seeds = sweep.seeds or (seed,)
+    items, name = [], ""
+    for place, values in enumerate(points):
+        assignments = [f"{key}={json.dumps(value)}" for key, value in values.items()]
+        for one in seeds if sweep.paired else _own(seeds, place):
+            loaded = read(assignments, one)
+            name = loaded.scenario.world.name
+            items.append(item_of(loaded, values))
+    _refuse_twins(items)
+    return Plan(name, tuple(items))
+
+
+def key_of(loaded: Loaded) -> str:
+    """Return the digest of all that determines a run: the resolved scenario with its seed, and the versions."""
+    text = json.dumps(finite(same(loaded)), sort_keys=True)
+    return sha256(text.encode()).hexdigest()[:_DIGITS]
+
+
+def item_of(loaded: Loaded, values: Mapping[str, Any]) -> Item:
+    """Return a scenario as a run of a sweep, set apart by some values."""
+    rounds = sum(system.rounds for system in loaded.scenario.systems.values())
+    text = json.dumps(resolved(loaded))
+    return Item(key_of(loaded), values, loaded.scenario.world.seed, rounds, text)
+
+
+def _joined(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return one point of several axes."""
+    found: dict[str, Any] = {}
+    for part in parts:
+        for key in part:
+            if key in found:
+                raise UserError(f"sweep: {key} is varied by two axes; leave it out of one")
+        found |= part
+    return found
+
+
+def _own(seeds: Sequence[int], place: int) -> list[int]:
+    """Return the seeds of one point, drawn from those of all."""
+    return [int(Streams(one).stream("sweep", place).integers(2**31)) for one in seeds]
+
+
+def _refuse_twins(items: Sequence[Item]) -> None:
+    """Raise where two points come to the same run."""
+    seen: dict[str, Item] = {}
+    for item in items:
+        twin = seen.setdefault(item.key, item)
+        if twin is not item:
+            raise UserError(
+                f"sweep: '{twin.label}' and '{item.label}' are the same run; leave one of them out"
+            )
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Mapping) and "kind" in value:
+        return str(value["kind"])
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,94 @@
+"""One run of a sweep, played wherever an engine wants it: the same folder, the same bits."""
+
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import rmtree
+
+from wflsim.errors import UserError
+from wflsim.records.checkpoint import exists
+from wflsim.records.folder import RunFolder
+from wflsim.records.opening import BusyError, opened, over
+from wflsim.scenario.loading import parse
+from wflsim.simulation.run import Run, same
+from wflsim.simulation.setting import settle
+from wflsim.sweep.plan import Item, key_of
+
+Watch = Callable[[str, int], None]
+"""Takes the key of a run, and how many of its rounds are played."""
+
+_AGAIN_S = 1.0  # between two looks at a run that somebody else plays
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        key: The run.
+        took_s: What it took on the host, in seconds; 0 where it was there.
+        error: What went wrong; empty if nothing did.
+        trace: Where in the code; empty if nothing went wrong, or if the sentence is for the user.
+    """
+
+    key: str
+    took_s: float = 0.0
+    error: str = ""
+    trace: str = ""
+
+
+def play(item: Item, runs: Path, watch: Watch) -> Outcome:
+    """Play a run into its folder, from where it was cut short; what goes wrong is an outcome, too."""
+    began_s = time.perf_counter()
+    try:
+        while True:
+            try:
+                played = _played(item, runs / item.key, watch)
+            except BusyError:  # somebody else plays it: it will be there
+                time.sleep(_AGAIN_S)
+            else:
+                return Outcome(item.key, time.perf_counter() - began_s if played else 0.0)
+    except UserError as error:
+        # Somebody else may have ended it since it was looked for.
+        return Outcome(item.key, error="" if done(item, runs) else str(error))
+    except Exception as error:  # the other runs go on
+        return Outcome(item.key, error=repr(error), trace=traceback.format_exc())
+
+
+def done(item: Item, runs: Path) -> bool:
+    """Return whether a run is there and over."""
+    return RunFolder(runs / item.key).over
+
+
+def _played(item: Item, path: Path, watch: Watch) -> bool:
+    """Play a run unless it is over; return whether anything was played."""
+    loaded = parse(item.text, f"run {item.key}")
+    if key_of(loaded) != item.key:
+        raise UserError(
+            f"run {item.key}: comes to another run here; install the versions of where the sweep was planned"
+        )
+    mark = same(loaded)
+    if over(path, mark):
+        return False
+    setting = settle(loaded.scenario.world, loaded.blaming)
+    _clear(path)
+    with opened(str(path), loaded.scenario.world.name, mark) as folder:
+        run = Run(loaded, setting, folder)
+        run.resume()
+        played = sum(variant.rounds for variant in run.variants.values())
+
+        def told(*_: object) -> None:
+            nonlocal played
+            watch(item.key, played := played + 1)
+
+        watch(item.key, played)
+        run.play(told)
+    return True
+
+
+def _clear(path: Path) -> None:
+    """Remove what a run left behind that failed before its first checkpoint: nothing could be resumed from it."""
+    if "error" in RunFolder(path).told() and not exists(path):
+        rmtree(path)
