@@ -16,6 +16,7 @@ NAMES = {
     "network": "A crowd of devices without training beside bare SimPy, events, memory.",
     "cohort": "A round of local training beside the usual loop and beside centralised training.",
     "accuracy": "Accuracy on real data beside what the literature reports; needs MNIST and Fashion-MNIST.",
+    "sweep": "A trade-off sweep by two processes beside one, killed and gone on; on a Ray cluster that loses a node.",
     "population": "Ten thousand devices that keep a personal part: the memory that a run takes.",
 }
 

@@ -261,10 +261,13 @@ class Run:
         self._settle(status, error)
 
     def _settle(self, status: str, error: str = "") -> None:
+        account = {
+            key: told for key, told in self.account().items() if key != "out"
+        }  # a folder may be moved
         manifest: Mapping[str, Any] = {
             "status": status,
             **({"error": error} if error else {}),
-            **self.account(),
+            **account,
             "seed": self.loaded.scenario.world.seed,
             "resumed": self.resumed,
             **same(self.loaded),
