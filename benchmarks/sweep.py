@@ -41,7 +41,7 @@ def run(full: bool) -> Outcome:
         for name, found in digests.items()
         if name != "serial"
     }
-    rows = [(name, took) for name, took in seconds.items()]
+    rows = list(seconds.items())
     bars = {"processes / serial": Bar(ratio, 1 / 1.7)}
     bars |= {f"files that differ, {name}": Bar(count, 0.0) for name, count in differing.items()}
     return Outcome("sweep", ("sweep", "seconds"), rows, {"processes / serial": ratio}, bars)

@@ -87,6 +87,7 @@ def test_benchmarks_are_listed():
         "network",
         "cohort",
         "accuracy",
+        "sweep",
         "population",
     ]
 
