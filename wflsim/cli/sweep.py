@@ -9,6 +9,8 @@ import click
 from wflsim.cli.options import data_option, set_option
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from wflsim.sweep.plan import Plan
     from wflsim.sweep.runner import Engine, Tally
 
@@ -40,6 +42,11 @@ _SHOWN = 12  # points of a plan that are printed
 @click.option("--cpus", type=float, default=1.0, show_default=True, help="Cores of a run on Ray.")
 @click.option("--gpus", type=float, default=0.0, show_default=True, help="GPUs of a run on Ray.")
 @click.option(
+    "--screen",
+    is_flag=True,
+    help="Play all points without training first, and train those alone that no other beats in everything.",
+)
+@click.option(
     "--dry-run", is_flag=True, help="Show the plan, what is there, and how long the rest may take."
 )
 @click.option(
@@ -59,6 +66,7 @@ def command(
     address: str | None,
     cpus: float,
     gpus: float,
+    screen: bool,
     dry_run: bool,
     form: str,
     quiet: bool,
@@ -76,17 +84,51 @@ def command(
 
     loaded = load(scenario, assignments)
     varying = varied(loaded.sweep, vary, seeds, independent)
-    plan = planned(
-        lambda more, seed: load(scenario, (*assignments, *more), seed),
-        varying,
-        loaded.scenario.world.seed,
-    )
+
+    def plan_of(*more: str) -> "Plan":
+        return planned(
+            lambda values, one: load(scenario, (*assignments, *values, *more), one),
+            varying,
+            loaded.scenario.world.seed,
+        )
+
+    plan = plan_of()
     folder = Path(out or Path("runs", f"sweep-{plan.name}"))
     if dry_run:
         _show(plan, folder, form, workers or _cores())
         return
-    tally = _play(plan, folder, _engine(who, workers, address, (cpus, gpus)), quiet)
+    engine = _engine(who, workers, address, (cpus, gpus))
+    found = None
+    if screen:
+        plan, found = _screened(plan, plan_of, folder, engine, quiet)
+    tally = _play(plan, folder, engine, quiet, found)
     _tell(plan, folder, tally, form, quiet)
+
+
+def _screened(
+    plan: "Plan", plan_of: "Callable[[str], Plan]", folder: Path, engine: "Engine", quiet: bool
+) -> "tuple[Plan, Mapping[str, Any]]":
+    """Return the points that are worth training, and what was found of all."""
+    from dataclasses import replace
+
+    from wflsim.sweep.runner import RUNS
+    from wflsim.sweep.screening import UNTRAINED, refuse_untrained, screened
+
+    refuse_untrained(plan)
+    aside, untrained = folder / "screening", plan_of(UNTRAINED)
+    for what, where in ((untrained, aside), (replace(plan, items=plan.items[:1]), folder)):
+        tally = _play(what, where, engine, quiet)
+        if tally.failed:
+            error = next(iter(tally.failed.values())).error
+            raise click.ClickException(f"screening failed: {error}")
+    found = screened(plan, untrained, (folder / RUNS, aside / RUNS))
+    if not quiet:
+        gone = len(plan.items) - len(found.plan.items)
+        click.echo(
+            f"screening: {gone} of {len(plan.items)} runs are left out; sweep.json says for whose sake",
+            err=True,
+        )
+    return found.plan, found.told
 
 
 def _engine(
@@ -112,7 +154,13 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _play(plan: "Plan", folder: Path, engine: "Engine", quiet: bool) -> "Tally":
+def _play(
+    plan: "Plan",
+    folder: Path,
+    engine: "Engine",
+    quiet: bool,
+    found: "Mapping[str, Any] | None" = None,
+) -> "Tally":
     """Play what is not there, before the user's eyes."""
     from wflsim.cli.sweeping import board, told
     from wflsim.sweep.runner import Tally, sweep
@@ -120,7 +168,7 @@ def _play(plan: "Plan", folder: Path, engine: "Engine", quiet: bool) -> "Tally":
     tally = Tally()
     try:
         with board(plan, quiet) as shown:
-            for tally in sweep(plan, folder, engine, shown.watch):
+            for tally in sweep(plan, folder, engine, shown.watch, found):
                 shown.see(tally)
     except KeyboardInterrupt:
         raise click.ClickException(

@@ -45,7 +45,13 @@ def tally_of(plan: Plan, folder: Path) -> Tally:
     return Tally(there, took_s=[float(each) for each in told.get("took_s", [])])
 
 
-def sweep(plan: Plan, folder: Path, engine: Engine, watch: Watch) -> Iterator[Tally]:
+def sweep(
+    plan: Plan,
+    folder: Path,
+    engine: Engine,
+    watch: Watch,
+    screening: Mapping[str, Any] | None = None,
+) -> Iterator[Tally]:
     """Play what is not there; yield the tally before the first run and after every one.
 
     Args:
@@ -53,9 +59,10 @@ def sweep(plan: Plan, folder: Path, engine: Engine, watch: Watch) -> Iterator[Ta
         folder: Where the sweep's record and its runs lie.
         engine: Who plays.
         watch: Hears of every round.
+        screening: What was found before, for the record.
     """
     tally = tally_of(plan, folder)
-    _write(plan, folder, tally)
+    _write(plan, folder, tally, screening)
     yield tally
     left = [item for item in plan.items if item.key not in tally.done]
     try:
@@ -67,7 +74,7 @@ def sweep(plan: Plan, folder: Path, engine: Engine, watch: Watch) -> Iterator[Ta
                 tally.took_s += [outcome.took_s] if outcome.took_s else []
             yield tally
     finally:
-        _write(plan, folder, tally)
+        _write(plan, folder, tally, screening)
 
 
 def record(folder: Path) -> dict[str, Any]:
@@ -82,7 +89,7 @@ def record(folder: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _write(plan: Plan, folder: Path, tally: Tally) -> None:
+def _write(plan: Plan, folder: Path, tally: Tally, screening: Mapping[str, Any] | None) -> None:
     """Write the record."""
     failed: Mapping[str, Any] = {
         key: {"error": how.error, **({"trace": how.trace} if how.trace else {})}
@@ -92,6 +99,7 @@ def _write(plan: Plan, folder: Path, tally: Tally) -> None:
         "scenario": plan.name,
         "runs": RUNS,
         "points": [item.told for item in plan.items],
+        **({"screening": screening} if screening else {}),
         "failed": failed,
         "took_s": [round(each, 3) for each in tally.took_s],
     }
