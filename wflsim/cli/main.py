@@ -20,6 +20,10 @@ COMMANDS = {
         "wflsim.cli.reproduce",
         "Play what a paper claims for several seeds, and judge every claim.",
     ),
+    "export": (
+        "wflsim.cli.export",
+        "Write what was played as CSV, Parquet, MAT, or columns for pgfplots.",
+    ),
     "partition": ("wflsim.cli.partition", "Show which data lie on which device."),
     "fit": (
         "wflsim.cli.fit",
