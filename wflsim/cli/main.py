@@ -20,6 +20,10 @@ COMMANDS = {
         "wflsim.cli.reproduce",
         "Play what a paper claims for several seeds, and judge every claim.",
     ),
+    "table": (
+        "wflsim.cli.table",
+        "Print what was played as a paper's table, or a scenario's parameters.",
+    ),
     "export": (
         "wflsim.cli.export",
         "Write what was played as CSV, Parquet, MAT, or columns for pgfplots.",
