@@ -24,6 +24,10 @@ COMMANDS = {
         "wflsim.cli.table",
         "Print what was played as a paper's table, or a scenario's parameters.",
     ),
+    "compare": (
+        "wflsim.cli.compare",
+        "Say how two systems differ in accuracy, seconds and joules, and why.",
+    ),
     "export": (
         "wflsim.cli.export",
         "Write what was played as CSV, Parquet, MAT, or columns for pgfplots.",
