@@ -34,3 +34,20 @@ def tiny_file(tmp_path):
     path = tmp_path / "tiny.yaml"
     path.write_text(TINY)
     return path
+
+
+@pytest.fixture(scope="session")
+def play():
+    """Return what plays a scenario into a folder, without drawing anything."""
+    from wflsim.records.folder import new_folder
+    from wflsim.scenario.loading import load
+    from wflsim.simulation.run import Run
+    from wflsim.simulation.setting import settle
+
+    def played(folder, scenario, *assignments, seed=None):
+        loaded = load(str(scenario), assignments, seed)
+        setting = settle(loaded.scenario.world, loaded.blaming)
+        Run(loaded, setting, new_folder(str(folder), ""), every=0).play(lambda *_: None)
+        return folder
+
+    return played

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ class Results:
 
     Attributes:
         path: What was loaded.
-        played: The runs, in the order of their names.
+        played: The runs, by their names, those of a sweep as it was planned.
     """
 
     path: Path
@@ -141,21 +141,18 @@ class Results:
         return frame
 
 
-def load(path: str | Path, *, mixed: bool = False) -> Results:
+def load(path: str | Path, *more: str | Path, mixed: bool = False) -> Results:
     """Return what was played in a folder: of a run, of a sweep, or of any number of them, at any depth.
 
     Args:
         path: The folder.
+        more: Others that are to stand beside it; runs are then named with their folders, and none counts twice.
         mixed: Whether runs of several versions of wflsim may stand side by side.
     """
-    root = Path(path)
-    if not root.is_dir():
-        raise UserError(
-            f"{root}: is no folder; name one that `wflsim run` or `wflsim sweep` has written"
-        )
-    played = tuple(sorted(_found(root), key=lambda one: one.name))
-    if not played:
-        raise UserError(_empty(root))
+    roots = [Path(each) for each in (path, *more)]
+    found = [one for each in roots for one in (_named(each) if more else _below(each))]
+    played = tuple({one.folder.path.resolve(): one for one in found}.values())
+    root = Path(path) if not more else Path(os.path.commonpath([each.resolve() for each in roots]))
     versions = {one.told.get("versions", {}).get("wflsim", "an unknown version") for one in played}
     if len(versions) > 1 and not mixed:
         raise UserError(
@@ -165,10 +162,28 @@ def load(path: str | Path, *, mixed: bool = False) -> Results:
     return Results(root, played)
 
 
+def _below(root: Path) -> list[Played]:
+    """Return the runs below a folder, by their names, those of a sweep as it was planned; there must be one."""
+    if not root.is_dir():
+        raise UserError(
+            f"{root}: is no folder; name one that `wflsim run` or `wflsim sweep` has written"
+        )
+    played = list(_found(root))
+    if not played:
+        raise UserError(_empty(root))
+    return played
+
+
+def _named(root: Path) -> list[Played]:
+    """Return the runs below one of several folders, named with it."""
+    return [replace(one, name=one.folder.path.as_posix()) for one in _below(root)]
+
+
 def _found(root: Path) -> Iterator[Played]:
     """Yield the runs below a folder; nothing is looked for inside of a run, and of a sweep its own runs alone."""
     for here, below, names in os.walk(root):
         folder = Path(here)
+        below.sort()
         if SWEEP in names:
             below.clear()
             yield from _swept(root, folder)
@@ -207,18 +222,18 @@ def _empty(root: Path) -> str:
 def _apart(played: Sequence[Played]) -> list[dict[str, Any]]:
     """Return of each run the values that set it apart: those of its sweep, or else those keys in which runs differ."""
     loose = [one for one in played if one.values is None]
-    flat = {one.name: _flat(one.told["resolved"]) for one in loose}
-    keys = dict.fromkeys(key for values in flat.values() for key in values)
-    differ = [key for key in keys if len({repr(values.get(key)) for values in flat.values()}) > 1]
+    told = {one.name: flat(one.told["resolved"]) for one in loose}
+    keys = dict.fromkeys(key for values in told.values() for key in values)
+    differ = [key for key in keys if len({repr(values.get(key)) for values in told.values()}) > 1]
     return [
         dict(one.values)
         if one.values is not None
-        else {key: flat[one.name].get(key) for key in differ}
+        else {key: told[one.name].get(key) for key in differ}
         for one in played
     ]
 
 
-def _flat(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+def flat(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
     """Return path → plain value of a resolved scenario, without what sets no two runs apart."""
     found: dict[str, Any] = {}
     for key, value in tree.items():
@@ -226,7 +241,7 @@ def _flat(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
         if below in _APART_BY_NONE:
             continue
         if isinstance(value, Mapping):
-            found |= _flat(value, below)
+            found |= flat(value, below)
         else:
             found[below] = tuple(value) if isinstance(value, list) else value
     return found

@@ -105,6 +105,15 @@ def test_runs_of_several_versions_are_not_mixed_unless_one_insists(runs, tmp_pat
     assert len(results.load(tmp_path / "runs", mixed=True).runs) == 2
 
 
+def test_several_folders_are_loaded_side_by_side_and_none_twice(runs):
+    found = results.load(runs / "a", runs / "b", runs)
+    assert len(found.runs) == 2
+    assert found.axes == ["radio.bandwidth_hz"]
+    assert found.runs["run"].tolist() == [str(runs / "a"), str(runs / "b")]
+    with pytest.raises(UserError, match="is no folder"):
+        results.load(runs / "a", runs / "none")
+
+
 def test_of_a_sweep_its_own_finished_runs_are_loaded_with_their_values(runs, tmp_path):
     sweep = tmp_path / "sweep"
     shutil.copytree(runs, sweep / "runs")

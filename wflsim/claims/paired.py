@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf, isnan, sqrt
+from math import inf, isnan, nan, sqrt
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
 from wflsim.contracts import Judgement
 
@@ -55,6 +55,21 @@ def interval(values: Sequence[float]) -> Interval:
     quantile = float(stdtrit(count - 1, (1.0 + SURE) / 2.0))
     half = quantile * float(np.std(values, ddof=1)) / sqrt(count)
     return Interval(mean, mean - half, mean + half)
+
+
+def p_value(differences: Sequence[float]) -> float:
+    """Return how likely a mean at least so far from 0 were if it was 0, by Student's t; not a number from one value.
+
+    >>> round(p_value([1.0, 2.0, 3.0]), 4), p_value([0.0, 0.0]), p_value([1.0])
+    (0.0742, 1.0, nan)
+    """
+    count = len(differences)
+    if count < 2:
+        return nan
+    mean, deviation = float(np.mean(differences)), float(np.std(differences, ddof=1))
+    if deviation == 0.0:
+        return 0.0 if mean else 1.0
+    return 2.0 * float(stdtr(count - 1, -abs(mean) * sqrt(count) / deviation))
 
 
 def spread(values: Sequence[float]) -> str:

@@ -24,6 +24,18 @@ COMMANDS = {
         "wflsim.cli.reproduce",
         "Play what a paper claims for several seeds, and judge every claim.",
     ),
+    "table": (
+        "wflsim.cli.table",
+        "Print what was played as a paper's table, or a scenario's parameters.",
+    ),
+    "compare": (
+        "wflsim.cli.compare",
+        "Say how two systems differ in accuracy, seconds and joules, and why.",
+    ),
+    "export": (
+        "wflsim.cli.export",
+        "Write what was played as CSV, Parquet, MAT, or columns for pgfplots.",
+    ),
     "partition": ("wflsim.cli.partition", "Show which data lie on which device."),
     "fit": (
         "wflsim.cli.fit",

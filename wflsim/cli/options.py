@@ -31,6 +31,8 @@ data_option = click.option(
     help="Data root, where data sets lie; else WFLSIM_DATA, else a cache.",
 )
 
+runs_argument = click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+
 set_option = click.option(
     "--set",
     "assignments",
@@ -54,3 +56,8 @@ def scenario_options(command: Command) -> Command:
         command
     )
     return click.argument("scenario")(set_option(command))
+
+
+def listed(text: str) -> list[str]:
+    """Return the names of a list with commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]

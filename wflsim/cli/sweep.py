@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wflsim.cli.engines import Crew, crew_options
 from wflsim.cli.options import data_option, set_option
 
 if TYPE_CHECKING:
@@ -29,18 +30,7 @@ _SHOWN = 12  # points of a plan that are printed
 @click.option("--independent", is_flag=True, help="Give every point seeds of its own.")
 @set_option
 @click.option("--out", metavar="DIR", help="Folder of the sweep; runs/sweep-NAME by default.")
-@click.option(
-    "--engine",
-    "who",
-    type=click.Choice(["processes", "serial", "ray"]),
-    default="processes",
-    show_default=True,
-    help="Who plays the runs.",
-)
-@click.option("--workers", type=click.IntRange(min=1), help="Processes; all cores by default.")
-@click.option("--address", help="Where the Ray cluster is; one on this host by default.")
-@click.option("--cpus", type=float, default=1.0, show_default=True, help="Cores of a run on Ray.")
-@click.option("--gpus", type=float, default=0.0, show_default=True, help="GPUs of a run on Ray.")
+@crew_options
 @click.option(
     "--screen",
     is_flag=True,
@@ -61,11 +51,7 @@ def command(
     independent: bool,
     assignments: tuple[str, ...],
     out: str | None,
-    who: str,
-    workers: int | None,
-    address: str | None,
-    cpus: float,
-    gpus: float,
+    crew: Crew,
     screen: bool,
     dry_run: bool,
     form: str,
@@ -78,6 +64,27 @@ def command(
 
     Exit code 0: all runs are there; 2: a mistake that you can mend; 1: some run failed, or Ctrl-C.
     """
+    plan_of = _planner(scenario, assignments, vary, seeds, independent)
+    plan = plan_of()
+    folder = Path(out or Path("runs", f"sweep-{plan.name}"))
+    if dry_run:
+        _show(plan, folder, form, crew.at_a_time)
+        return
+    engine, found = crew.engine(), None
+    if screen:
+        plan, found = _screened(plan, plan_of, folder, engine, quiet)
+    tally = _play(plan, folder, engine, quiet, found)
+    _tell(plan, folder, tally, form, quiet)
+
+
+def _planner(
+    scenario: str,
+    assignments: tuple[str, ...],
+    vary: tuple[str, ...],
+    seeds: str | None,
+    independent: bool,
+) -> "Callable[..., Plan]":
+    """Return what plans the sweep under more assignments."""
     from wflsim.scenario.loading import load
     from wflsim.sweep.plan import planned
     from wflsim.sweep.varying import varied
@@ -92,21 +99,11 @@ def command(
             loaded.scenario.world.seed,
         )
 
-    plan = plan_of()
-    folder = Path(out or Path("runs", f"sweep-{plan.name}"))
-    if dry_run:
-        _show(plan, folder, form, workers or _cores())
-        return
-    engine = _engine(who, workers, address, (cpus, gpus))
-    found = None
-    if screen:
-        plan, found = _screened(plan, plan_of, folder, engine, quiet)
-    tally = _play(plan, folder, engine, quiet, found)
-    _tell(plan, folder, tally, form, quiet)
+    return plan_of
 
 
 def _screened(
-    plan: "Plan", plan_of: "Callable[[str], Plan]", folder: Path, engine: "Engine", quiet: bool
+    plan: "Plan", plan_of: "Callable[..., Plan]", folder: Path, engine: "Engine", quiet: bool
 ) -> "tuple[Plan, Mapping[str, Any]]":
     """Return the points that are worth training, and what was found of all."""
     from dataclasses import replace
@@ -129,29 +126,6 @@ def _screened(
             err=True,
         )
     return found.plan, found.told
-
-
-def _engine(
-    who: str, workers: int | None, address: str | None, share: tuple[float, float]
-) -> "Engine":
-    """Return who plays."""
-    if who == "serial":
-        from wflsim.sweep.engines.serial import Serial
-
-        return Serial()
-    if who == "ray":
-        from wflsim.sweep.engines.ray_cluster import RayCluster
-
-        return RayCluster(address, *share)
-    from wflsim.sweep.engines.processes import Processes
-
-    return Processes(workers or _cores())
-
-
-def _cores() -> int:
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _play(

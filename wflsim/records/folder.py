@@ -35,7 +35,10 @@ class RunFolder:
     def write(self, name: str, save: Callable[[Path], object]) -> Path:
         """Let ``save`` write a file under another name, then move it to its own."""
         target = self.path / name
-        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unwritable(target, error) from error
         aside = target.with_name(f".{target.stem}{ASIDE}{target.suffix}")
         try:
             save(aside)

@@ -1,0 +1,1 @@
+"""Tables as papers print them: what came out, and what was played."""
