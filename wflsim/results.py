@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -163,6 +163,18 @@ def load(path: str | Path, *, mixed: bool = False) -> Results:
             "play them again, or load them apart"
         )
     return Results(root, played)
+
+
+def together(several: Sequence[Results]) -> Results:
+    """Return what was loaded from several folders as one; a run that lies in two of them is there once."""
+    if len(several) == 1:
+        return several[0]
+    own = {
+        one.folder.path.resolve(): replace(one, name=one.folder.path.as_posix())
+        for each in several
+        for one in each.played
+    }
+    return Results(Path(", ".join(str(each.path) for each in several)), tuple(own.values()))
 
 
 def _found(root: Path) -> Iterator[Played]:

@@ -20,6 +20,7 @@ COMMANDS = {
         "wflsim.cli.reproduce",
         "Play what a paper claims for several seeds, and judge every claim.",
     ),
+    "plot": ("wflsim.cli.plot", "Draw figures for papers from finished runs."),
     "partition": ("wflsim.cli.partition", "Show which data lie on which device."),
     "fit": (
         "wflsim.cli.fit",
