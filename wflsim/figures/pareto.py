@@ -59,8 +59,9 @@ def trade(axes: Axes, finals: pd.DataFrame, measure: str, cost: str) -> None:
     best = at[front(at)]
     best = best[np.argsort(best[:, 0], kind="stable")]
     axes.plot(best[:, 0], best[:, 1], marker="", label=FRONT_LABEL, **FRONT)  # type: ignore[arg-type]
-    axes.set_xlim(left=max(axes.get_xlim()[0], 0.0))
     stretch(axes, at[:, 0])
+    if axes.get_xscale() == "linear":
+        axes.set_xlim(left=max(axes.get_xlim()[0], 0.0))
     axes.set_xlabel(label(COSTS[cost], prefix))
     axes.set_ylabel(label(measure))
     within(axes, measure)

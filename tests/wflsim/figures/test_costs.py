@@ -1,12 +1,16 @@
 """Who is dominated by nobody, and what a distribution is."""
 
 import numpy as np
+import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from wflsim.figures.distributions import STEPS, distribution
-from wflsim.figures.pareto import front
+from wflsim.figures.layout import Wanted
+from wflsim.figures.paper import styled
+from wflsim.figures.pareto import draw, front
 
 FEW = st.integers(0, 4).map(float)
 POINTS = arrays.arrays(float, st.tuples(st.integers(1, 12), st.just(2)), elements=FEW)
@@ -38,6 +42,30 @@ def test_a_distribution_rises_from_none_to_all(values):
     assert (np.diff(share) > 0).all()
     assert (share[0], share[-1]) == (0.0, 1.0)
     assert (at[0], at[-1]) == (min(values), max(values))
+
+
+@pytest.mark.parametrize(("most", "scale"), [(3.0, "linear"), (900.0, "log")])
+def test_every_marker_and_the_front_are_in_view(most, scale):
+    lines = ["a", "b", "c"]
+    finals = pd.DataFrame(
+        {
+            "line": pd.Categorical(2 * lines, lines),
+            "simulated_s": [1.0, 2.0, most, 1.5, 9.0, most],
+            "energy_j": [1.0, 2.0, most, 1.5, 2.5, most],
+            "accuracy_personal": [0.3, 0.4, 0.2, 0.5, 0.4, 0.3],
+        }
+    )
+    with styled():
+        figure = draw({"finals": finals}, Wanted())
+    for axes, cost in zip(figure.axes, ("simulated_s", "energy_j"), strict=True):
+        assert axes.get_xscale() == scale
+        (low, high), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+        means = finals.groupby("line", observed=True)[[cost, "accuracy_personal"]].mean()
+        assert (low < means[cost]).all()
+        assert (means[cost] < high).all()
+        assert means["accuracy_personal"].mul(100).between(bottom, top).all()
+        kept = means[front(means.to_numpy())].sort_values(cost)
+        np.testing.assert_allclose(axes.lines[-1].get_xdata(), kept[cost])
 
 
 def test_of_very_many_steps_an_even_choice_is_drawn():
