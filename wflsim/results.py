@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from wflsim.errors import UserError
 from wflsim.records.columns import EVERY_TABLE
 from wflsim.records.folder import MANIFEST, RunFolder
+from wflsim.records.stored import Encoded, Gathered, gathered
 from wflsim.scenario.remedies import did_you_mean
 
 SWEEP = "sweep.json"
@@ -128,12 +128,14 @@ class Results:
                     f"{self.path}: no column '{column}' in the table '{name}'; {remedy}"
                 )
         there = [place for place, one in enumerate(self.played) if _there(one, name)]
-        parts = [self.played[place].folder.arrow(name, columns) for place in there]
-        if not parts:
+        if not there:
             raise UserError(f"{self.path}: no run has a table '{name}'; {_REMEDIES.get(name, '')}")
-        whole = pa.concat_tables(parts, promote_options="default")
-        frame = whole.to_pandas(strings_to_categorical=True, split_blocks=True, self_destruct=True)
-        frame = _beside(frame, self.runs, there, [part.num_rows for part in parts])
+        found = gathered(
+            [self.played[place].folder for place in there], name, columns or list(known)
+        )
+        for column in set(columns or ()) - set(found.columns):
+            raise UserError(f"{self.path}: no run has recorded '{column}'; play them again")
+        frame = _framed(found, self.runs.iloc[there])
         frame.attrs["units"] = {
             c.name: c.unit for c in known.values() if c.unit and c.name in frame
         }
@@ -258,17 +260,21 @@ def _there(one: Played, name: str) -> bool:
     return (one.folder.path / f"{name}.parquet").is_file()
 
 
-def _beside(
-    frame: pd.DataFrame, runs: pd.DataFrame, there: Sequence[int], rows: Sequence[int]
-) -> pd.DataFrame:
-    """Return a frame with what is known of each row's run before its columns, kept once a run."""
-    codes = np.repeat(np.arange(len(there), dtype=np.int32), rows)
-    own = runs.iloc[list(there)].drop(columns="status")
-    found = {}
-    for name in own.columns:
-        short, values = pd.factorize(own[name].map(_hashable))
-        found[name] = pd.Categorical.from_codes(short[codes], pd.Index(values, tupleize_cols=False))
-    return pd.concat([pd.DataFrame(found, index=frame.index), frame], axis=1)
+def _framed(found: Gathered, runs: pd.DataFrame) -> pd.DataFrame:
+    """Return a table as a frame, with what is known of each row's run before its columns; texts and runs are kept once."""
+    run = np.repeat(np.arange(len(runs), dtype=np.int32), found.rows)
+    columns: dict[str, Any] = {}
+    for name in runs.columns.drop("status"):
+        short, values = pd.factorize(runs[name].map(_hashable))
+        index = pd.Index(values, tupleize_cols=False)
+        columns[name] = pd.Categorical.from_codes(short[run], index, validate=False)
+    for name, own in found.columns.items():
+        columns[name] = (
+            pd.Categorical.from_codes(own.codes, pd.Index(own.texts), validate=False)
+            if isinstance(own, Encoded)
+            else own
+        )
+    return pd.DataFrame(columns, copy=False)
 
 
 def _hashable(value: Any) -> Any:

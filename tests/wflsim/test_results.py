@@ -4,6 +4,7 @@ import json
 import shutil
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -130,3 +131,18 @@ def test_of_a_sweep_its_own_finished_runs_are_loaded_with_their_values(runs, tmp
     (sweep / "sweep.json").write_text("{")
     with pytest.raises(UserError, match="cannot be read"):
         results.load(sweep)
+
+
+def test_what_older_runs_have_not_recorded_is_not_a_number_there(runs, tmp_path):
+    shutil.copytree(runs, tmp_path / "runs")
+    for name, dropped in (("a", ["gap", "participants"]), ("b", ["gap"])):
+        path = tmp_path / "runs" / name / "rounds.parquet"
+        pq.write_table(pq.read_table(path).drop_columns(dropped), path)
+    rounds = results.load(tmp_path / "runs").rounds
+    assert "gap" not in rounds
+    assert rounds.groupby("run", observed=True)["participants"].count().tolist() == [0, 9]
+    with pytest.raises(UserError, match="no run has recorded 'gap'"):
+        results.load(tmp_path / "runs").table("rounds", ["gap"])
+    (tmp_path / "runs" / "a" / "rounds.parquet").write_bytes(b"PAR1")
+    with pytest.raises(UserError, match="cannot be read"):
+        _ = results.load(tmp_path / "runs").rounds

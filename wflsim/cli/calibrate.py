@@ -55,7 +55,8 @@ def command(
     from channel_models.calibration import CASES as ALL
     from channel_models.calibration import compare, deployment, drops
     from wflsim.cli.tables import show
-    from wflsim.figures.calibration import draw, write
+    from wflsim.figures.calibration import draw
+    from wflsim.figures.paper import write
 
     _refuse(carrier_ghz, figure)
     chosen = [case for case in ALL if case in cases or not cases]

@@ -24,6 +24,7 @@ COMMANDS = {
         "wflsim.cli.reproduce",
         "Play what a paper claims for several seeds, and judge every claim.",
     ),
+    "plot": ("wflsim.cli.plot", "Draw figures for papers from finished runs."),
     "table": (
         "wflsim.cli.table",
         "Print what was played as a paper's table, or a scenario's parameters.",

@@ -55,7 +55,8 @@ def command(
 
 
 def _draw(name: str, found: "Census", position_m: Any, figure: Path) -> None:
-    from wflsim.figures.partition import draw, write
+    from wflsim.figures.paper import write
+    from wflsim.figures.partition import draw
 
     try:
         figure.parent.mkdir(parents=True, exist_ok=True)

@@ -1,16 +1,16 @@
 """The figure of a round's anatomy: where its seconds and joules go, and which device and phase set its length."""
 
 from collections.abc import Mapping, Sequence
-from importlib.resources import as_file, files
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.style import context
 
 from wflsim.clock import FloatArray, IntArray
 from wflsim.contracts import BoolArray
+from wflsim.figures.naming import prefixed
+from wflsim.figures.paper import styled
 from wflsim.figures.phases import LOOKS, happened, mean
 from wflsim.network.timeline import PHASES
 from wflsim.records.recorder import Columns
@@ -26,15 +26,15 @@ EDGE: Mapping[str, Any] = {"edgecolor": "0.3", "linewidth": 0.3}
 SMALL = 6.5
 
 
-def draw(title: str, tables: Mapping[str, Mapping[str, Columns]]) -> Figure:
-    """Return the figure of variant → table → columns, a row of panels for each of the first variants."""
+def draw(title: str, tables: Mapping[str, Mapping[str, Columns]], style: str = "") -> Figure:
+    """Return the figure of variant → table → columns, a row of panels for each of the first variants; with a style laid over."""
     names = list(tables)[:VARIANTS]
     clients = {name: tables[name]["clients"] for name in names}
     phases = happened(clients)
     rounds = [typical(tables[name]["rounds"], clients[name]) for name in names]
     limit = min(MOST_BARS, BARS // max(len(names), 1))
     bars = [max(min(len(of["device"]), limit), FEWEST_BARS, len(phases)) for _, of in rounds]
-    with as_file(files("wflsim.figures") / "paper.mplstyle") as style, context(style):
+    with styled(style):
         figure = Figure(figsize=(7.16, 0.45 + sum(0.5 + 0.108 * count for count in bars)))
         panels = figure.subplots(
             len(names), 3, squeeze=False, width_ratios=(5, 1.6, 1.6), height_ratios=bars
@@ -211,15 +211,3 @@ def means(
         axes.set_xlim(0, 1.4 * factor * largest or 1.0)
         axes.grid(visible=False, axis="y")
     panels[-1].set_xlabel(f"{quantity[0]} per device\nand round [{unit}]")
-
-
-def prefixed(largest: float, unit: str) -> tuple[float, str]:
-    """Return by what to multiply for numbers that are not tiny, and the unit after that.
-
-    >>> prefixed(0.02, "s"), prefixed(3.0, "J"), prefixed(0.0, "J")
-    ((1000.0, 'ms'), (1.0, 'J'), (1.0, 'J'))
-    """
-    for factor, prefix in ((1.0, ""), (1e3, "m"), (1e6, "µ"), (1e9, "n")):
-        if largest * factor >= 0.5:
-            return factor, f"{prefix}{unit}"
-    return 1.0, unit

@@ -1,15 +1,13 @@
 """The figure of a calibration: our distributions as lines, the companies' medians as crosses with what is allowed."""
 
 from collections.abc import Mapping, Sequence
-from importlib.resources import as_file, files
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.style import context
 
 from channel_models.calibration import Comparison, Curves
+from wflsim.figures.paper import styled
 
 PANELS = {"coupling": "coupling gain [dB]", "geometry": "geometry without noise [dB]"}
 STEPS = 400
@@ -17,7 +15,7 @@ STEPS = 400
 
 def draw(found: Mapping[str, tuple[Curves, Sequence[Comparison]]]) -> Figure:
     """Return the figure of network → its curves and their comparison."""
-    with as_file(files("wflsim.figures") / "paper.mplstyle") as style, context(style):
+    with styled():
         figure = Figure()
         panels = dict(zip(PANELS, figure.subplots(1, 2, sharey=True), strict=True))
         for curve, axes in panels.items():
@@ -62,10 +60,3 @@ def references(axes: Axes, rows: Sequence[Comparison], colour: str) -> None:
                 elinewidth=0.8,
                 capsize=2.0,
             )
-
-
-def write(figure: Figure, path: Path) -> None:
-    """Write the figure; the ending of the path chooses the format."""
-    with as_file(files("wflsim.figures") / "paper.mplstyle") as style, context(style):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path)

@@ -1,7 +1,6 @@
 """The figure of groups: which devices were moved alike, as a tree and as a matrix, and who belongs together."""
 
 from collections.abc import Mapping
-from importlib.resources import as_file, files
 from itertools import groupby
 
 import numpy as np
@@ -12,12 +11,12 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
-from matplotlib.style import context
 from scipy.cluster.hierarchy import dendrogram, linkage
 from scipy.spatial.distance import squareform
 
 from wflsim.contracts import FloatArray, IntArray
 from wflsim.figures.anatomy import SMALL, VARIANTS
+from wflsim.figures.paper import styled
 from wflsim.records.recorder import Columns
 
 NAMED = 40  # devices of which every one has room for its name
@@ -25,7 +24,7 @@ GREY = "0.45"
 LUMA = (0.299, 0.587, 0.114)  # how bright the three primaries are
 
 
-def draw(title: str, tables: Mapping[str, Mapping[str, Columns]]) -> Figure | None:
+def draw(title: str, tables: Mapping[str, Mapping[str, Columns]], style: str = "") -> Figure | None:
     """Return the figure of variant → table → columns, a row of panels for each of the first variants with groups; None for none."""
     alike = {name: likeness(tables[name]["groups"]) for name in tables if "groups" in tables[name]}
     alike = {name: found for name, found in alike.items() if len(found[0]) > 1}
@@ -33,7 +32,7 @@ def draw(title: str, tables: Mapping[str, Mapping[str, Columns]]) -> Figure | No
         return None
     names = list(alike)[:VARIANTS]
     heights = [1.1 + 0.075 * min(max(len(alike[name][0]), 12), NAMED) for name in names]
-    with as_file(files("wflsim.figures") / "paper.mplstyle") as style, context(style):
+    with styled(style):
         figure = Figure(figsize=(7.16, 0.35 + sum(heights)))
         panels = figure.subplots(
             len(names), 3, squeeze=False, width_ratios=(4, 0.22, 4), height_ratios=heights

@@ -1,22 +1,21 @@
 """The figure of a run: accuracy over simulated time, and where the seconds of a round go."""
 
 from collections.abc import Mapping
-from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.style import context
 
-from wflsim.figures.phases import LOOKS, happened, mean
+from wflsim.figures.paper import styled, write
+from wflsim.figures.phases import happened, mean, stacked
 from wflsim.records.folder import RunFolder
 from wflsim.records.recorder import Columns
 
 
-def draw(title: str, tables: Mapping[str, Mapping[str, Columns]]) -> Figure:
-    """Return the figure of variant → table → columns."""
-    with as_file(files("wflsim.figures") / "paper.mplstyle") as style, context(style):
+def draw(title: str, tables: Mapping[str, Mapping[str, Columns]], style: str = "") -> Figure:
+    """Return the figure of variant → table → columns, with a style laid over."""
+    with styled(style):
         figure = Figure()
         left, right = figure.subplots(1, 2, width_ratios=(3, 2))
         rounds = {name: found["rounds"] for name, found in tables.items()}
@@ -54,26 +53,7 @@ def updates_over_time(axes: Axes, rounds: Mapping[str, Columns]) -> None:
 
 def seconds_of_a_round(axes: Axes, clients: Mapping[str, Columns]) -> None:
     """Draw, for each variant, the mean time that a device spends in each phase of a round."""
-    names = list(clients)
-    start = np.zeros(len(names))
-    seconds = [mean(clients[name], "s") for name in names]
-    for phase in happened(clients):
-        look = LOOKS[phase]
-        length = np.array([found[phase] for found in seconds])
-        axes.barh(
-            names,
-            length,
-            left=start,
-            label=look.label,
-            color=look.colour,
-            hatch=look.hatch,
-            edgecolor="0.35",
-            linewidth=0.4,
-        )
-        start = start + length
-    axes.set_xlim(0, 1.04 * max(start.max(), 1e-12))
-    axes.invert_yaxis()
-    axes.grid(visible=False, axis="y")
+    stacked(axes, {name: mean(of, "s") for name, of in clients.items()}, happened(clients))
     axes.set_xlabel("seconds of a round, mean over devices [s]")
     above(axes, handlelength=1.2)
 
@@ -92,10 +72,6 @@ def above(axes: Axes, handlelength: float) -> None:
 
 def save(figure: Figure, folder: RunFolder, name: str) -> Path:
     """Write the figure as PNG and as PDF with embedded fonts; return the path of the PNG."""
-    with as_file(files("wflsim.figures") / "paper.mplstyle") as style, context(style):
-        folder.write(
-            f"{name}.pdf", lambda path: figure.savefig(path, metadata={"CreationDate": None})
-        )
-        return folder.write(
-            f"{name}.png", lambda path: figure.savefig(path, metadata={"Software": None})
-        )
+    for ending in (".pdf", ".png"):
+        write(figure, folder.path / f"{name}{ending}")
+    return folder.path / f"{name}.png"

@@ -1,17 +1,15 @@
 """The figure of a partition: who holds how many samples of which class, and where in the cell they stand."""
 
-from importlib.resources import as_file, files
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.style import context
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from wflsim.contracts import FloatArray, IntArray
+from wflsim.figures.paper import styled
 from wflsim.learning.partitions.skew import Census
 
 BUBBLES = 40  # devices, beyond which bubbles would be too small and shades are drawn instead
@@ -33,7 +31,7 @@ def draw(title: str, found: Census, position_m: FloatArray) -> Figure:
         position_m: Where they stand, shape (K, 2).
     """
     order = arranged(found)
-    with as_file(files("wflsim.figures") / "paper.mplstyle") as style, context(style):
+    with styled():
         figure = Figure(figsize=(7.16, 3.0))
         panels: Any = figure.subfigures(1, 2, width_ratios=(2.1, 1.0))
         left, right = panels
@@ -132,12 +130,3 @@ def cell(axes: Axes, found: Census, position_m: FloatArray) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.set_title("most frequent class", fontsize=7)
-
-
-def write(figure: Figure, path: Path) -> None:
-    """Write a figure; the ending chooses the format, and the same figure gives the same bytes."""
-    metadata = {".png": {"Software": None}, ".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
-    salt = {"svg.hashsalt": "wflsim"}
-    style = files("wflsim.figures") / "paper.mplstyle"
-    with as_file(style) as file, context([file, salt]):
-        figure.savefig(path, metadata=metadata.get(path.suffix))

@@ -1,12 +1,17 @@
 """How the phases of a round look in every figure, and how long they take on average."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch
 
 from wflsim.network.timeline import PHASES
 from wflsim.records.recorder import Columns
+
+EDGE = {"edgecolor": "0.35", "linewidth": 0.4}
 
 
 @dataclass(frozen=True)
@@ -58,3 +63,35 @@ def mean(clients: Columns, unit: str) -> dict[str, float]:
     """Return phase → mean over devices and rounds, in "s" or "j"; several exchanges of a round add up."""
     pairs = rounds_of_devices(clients)
     return {phase: float(clients[f"{phase}_{unit}"].sum()) / pairs for phase in PHASES}
+
+
+def stacked(
+    axes: Axes, found: Mapping[str, Mapping[str, float]], phases: Sequence[str], factor: float = 1.0
+) -> None:
+    """Draw phases one after another, a bar a name.
+
+    Args:
+        axes: The panel.
+        found: Name → phase → its value.
+        phases: The phases to draw.
+        factor: By what values are multiplied.
+    """
+    bars, start = list(found), np.zeros(len(found))
+    for phase in phases:
+        look = LOOKS[phase]
+        length = factor * np.array([found[name][phase] for name in bars])
+        filled = {"color": look.colour, "hatch": look.hatch, **EDGE}
+        axes.barh(bars, length, left=start, label=look.label, **filled)  # type: ignore[arg-type]
+        start = start + length
+    axes.set_xlim(0, 1.04 * max(start.max(), 1e-12))
+    axes.set_ylim(len(bars) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+
+
+def patches(phases: Sequence[str]) -> dict[str, Artist]:
+    """Return label → what stands for a phase in a legend."""
+    shown = [LOOKS[phase] for phase in phases]
+    return {
+        look.label: Patch(facecolor=look.colour, hatch=look.hatch, **EDGE)  # type: ignore[arg-type]
+        for look in shown
+    }

@@ -1,7 +1,8 @@
 """The run folder: every file is written aside and then moved, so that none is ever half there."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from math import isfinite
@@ -16,6 +17,7 @@ from wflsim.records.recorder import Columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyarrow.parquet import ParquetFile
 
 MANIFEST = "manifest.json"
 ASIDE = ".part"
@@ -96,10 +98,26 @@ class RunFolder:
         found = self.arrow(name, columns, variant)
         return {name: found[name].to_numpy(zero_copy_only=False) for name in found.column_names}
 
+    def shape(self, name: str) -> tuple[int, frozenset[str]]:
+        """Return the number of rows of a table, and the names of its columns."""
+        with self._stored(name) as file:
+            return file.metadata.num_rows, frozenset(file.schema_arrow.names)
+
     def arrow(
         self, name: str, columns: Sequence[str] | None = None, variant: str = ""
     ) -> "pa.Table":
         """Return as ``read`` does, but as it lies in the file."""
+        with self._stored(name) as file:
+            wanted = file.schema_arrow.names if columns is None else list(columns)
+            if not variant:
+                return file.read(wanted, use_threads=False)
+            found = file.read([*dict.fromkeys([*wanted, "variant"])], use_threads=False)
+            rows = found["variant"].to_numpy() == variant
+            return found.filter(rows).select(wanted)
+
+    @contextmanager
+    def _stored(self, name: str) -> Iterator["ParquetFile"]:
+        """Open a table; as a file of its own, which takes a quarter of what a file of a data set takes."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -108,9 +126,9 @@ class RunFolder:
             raise UserError(
                 f"{self.path}: holds no {path.name}; name a folder that `wflsim run` has written"
             )
-        rows = [("variant", "==", variant)] if variant else None
         try:
-            return pq.read_table(path, columns=columns and list(columns), filters=rows)
+            with pq.ParquetFile(path) as file:
+                yield file
         except (OSError, pa.ArrowException) as error:
             raise UserError(f"{path}: cannot be read: {error}; play the run again") from error
 
