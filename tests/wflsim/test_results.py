@@ -6,29 +6,25 @@ import shutil
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from click.testing import CliRunner
 
 from wflsim import results
-from wflsim.cli.main import main
 from wflsim.errors import UserError
 from wflsim.records.columns import ROUNDS
 from wflsim.records.folder import RunFolder
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def runs(tmp_path_factory, play):
     """Two runs of quickstart without training that differ in a bandwidth."""
     root = tmp_path_factory.mktemp("runs")
     for name, bandwidth in (("a", 1e6), ("b", 2e6)):
-        arguments = ["run", "quickstart", "--set", "learning=none", "--set", "rounds=3"]
-        arguments += [
-            "--set",
+        play(
+            root / name,
+            "quickstart",
+            "learning=none",
+            "rounds=3",
             f"radio.bandwidth_hz={bandwidth}",
-            "--out",
-            str(root / name),
-            "--quiet",
-        ]
-        assert CliRunner().invoke(main, arguments).exit_code == 0
+        )
     return root
 
 

@@ -1,9 +1,6 @@
 """Two seeds of two variants that learn something, played once."""
 
 import pytest
-from click.testing import CliRunner
-
-from wflsim.cli.main import main
 
 LITTLE = """\
 name: little
@@ -21,13 +18,11 @@ variants:
 
 
 @pytest.fixture(scope="session")
-def little(tmp_path_factory):
+def little(tmp_path_factory, play):
     """Return the folder of the runs, below it seed-1 and seed-2."""
     root = tmp_path_factory.mktemp("little")
     scenario = root / "little.yaml"
     scenario.write_text(LITTLE)
     for seed in (1, 2):
-        arguments = ["run", scenario, "--seed", seed, "--out", root / f"seed-{seed}", "--quiet"]
-        done = CliRunner().invoke(main, list(map(str, arguments)), catch_exceptions=False)
-        assert done.exit_code == 0, done.output
+        play(root / f"seed-{seed}", scenario, seed=seed)
     return root
