@@ -69,5 +69,4 @@ def _play(scenario: str, out: Path, assignments: list[str], seed: int) -> None:
 
 if __name__ == "__main__":
     play()
-    for path in draw(HERE):
-        print(path)
+    list(draw(HERE))

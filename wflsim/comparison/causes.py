@@ -141,6 +141,7 @@ def difference(a: Spent, b: Spent, unit: str, *, by_rounds: bool) -> Causes:
     }
     if not (by_rounds and a.rounds != b.rounds and a.rounds and b.rounds):
         parts = [Part(name, one, other, one - other) for name, (one, other) in names.items()]
+        parts += [Part(ROUNDS, a.rounds, b.rounds, 0.0)] if by_rounds else []
         return Causes(unit, a.total, b.total, tuple(parts))
     mean = (a.rounds + b.rounds) / 2
     of_rounds = (a.rounds - b.rounds) * (a.total / a.rounds + b.total / b.rounds) / 2

@@ -29,17 +29,22 @@ class Difference:
         measure: Its name, with the unit at the end.
         a: Value of one system in every pair of runs; not a number where it has none.
         b: The same of the other.
+        seeds: The seed of every pair.
     """
 
     measure: str
     a: tuple[float, ...]
     b: tuple[float, ...]
+    seeds: tuple[int, ...]
 
     @property
     def known(self) -> list[float]:
-        """Differences of those pairs in which both have a value."""
-        apart = [one - other for one, other in zip(self.a, self.b, strict=True)]
-        return [each for each in apart if not isnan(each)]
+        """A difference a seed, of those pairs in which both have a value: points of a sweep are no chance, seeds are."""
+        apart: dict[int, list[float]] = {}
+        for seed, one, other in zip(self.seeds, self.a, self.b, strict=True):
+            if not isnan(one - other):
+                apart.setdefault(seed, []).append(one - other)
+        return [float(np.mean(each)) for each in apart.values()]
 
     @property
     def mean(self) -> float:
@@ -53,7 +58,7 @@ class Difference:
 
     @property
     def p(self) -> float:
-        """How likely so large a mean were by chance alone; not a number from one pair."""
+        """How likely so large a mean were by chance alone; not a number from one seed."""
         return p_value(self.known)
 
 
@@ -93,14 +98,16 @@ def compare(a: Side, b: Side, measure: str, target: float | None = None) -> Comp
     if measure not in known:
         raise UserError(f"no accuracy '{measure}'; {did_you_mean(measure, known, 'accuracies')}")
     found = pairs(a, b)
+    seeds = tuple(int(one.played.told.get("seed", -1)) for one, _ in found)
     told = [_measures(one.rounds, other.rounds, measure, target) for one, other in found]
     spent = [_causes(one, other) for one, other in found]
     return Comparison(
         a.name,
         b.name,
-        tuple(int(one.played.told.get("seed", -1)) for one, _ in found),
+        seeds,
         tuple(
-            Difference(name, *zip(*(each[name] for each in told), strict=True)) for name in told[0]
+            Difference(name, *zip(*(each[name] for each in told), strict=True), seeds)
+            for name in told[0]
         ),
         mean([time for time, _ in spent]),
         mean([energy for _, energy in spent]),

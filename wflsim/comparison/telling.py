@@ -197,7 +197,8 @@ def _parts(causes: Causes, what: str) -> Grid:
     rows = []
     for part in (*causes.parts, whole):
         own = (part.a, part.b)
-        if max(map(abs, (*own, part.difference))) > SAME * size:
+        counts = (part.difference,) if part.name == ROUNDS else (*own, part.difference)
+        if max(map(abs, counts)) > SAME * size:
             told = [f"{n:g}" for n in own] if part.name == ROUNDS else _shown(own, size, divide)
             apart = _signed(part.difference, size, divide)
             rows.append([Cell(each) for each in (doing(part.name), *told, apart)])

@@ -101,7 +101,6 @@ def test_rounds_that_one_plays_more_are_a_part_of_their_own():
     assert found.pop(ROUNDS) == pytest.approx(18.0)
     assert all(part == pytest.approx(0.0) for part in found.values())
     same = parts(difference(a, a, "s", by_rounds=True))
-    assert ROUNDS not in same
     assert set(same.values()) == {0.0}
 
 
@@ -152,3 +151,18 @@ def test_a_device_that_delivered_sets_the_length_before_one_that_did_not():
     assert found["compute"] == pytest.approx(0.5)
     assert found["upload"] == pytest.approx(2.0)
     assert found["wait"] == pytest.approx(1.5)
+
+
+def test_the_number_of_rounds_is_told_of_all_pairs_also_of_those_that_are_equal():
+    def spent(rounds):
+        return Spent(float(rounds), {phase: rounds / len(PHASES) for phase in PHASES}, rounds)
+
+    found = mean(
+        [
+            difference(spent(10), spent(12), "s", by_rounds=True),
+            difference(spent(11), spent(11), "s", by_rounds=True),
+        ]
+    )
+    (rounds,) = [part for part in found.parts if part.name == ROUNDS]
+    assert (rounds.a, rounds.b) == (10.5, 11.5)
+    assert sum(part.difference for part in found.parts) == pytest.approx(found.difference)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from math import isinf, isnan
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from click.testing import CliRunner
 from scipy import stats
 
 from wflsim.cli.main import main
-from wflsim.comparison.compared import MARGIN, compare, to_accuracy
+from wflsim.comparison.compared import MARGIN, Difference, compare, to_accuracy
 from wflsim.comparison.sides import pairs, side
 from wflsim.comparison.telling import in_words
 from wflsim.errors import UserError
@@ -220,3 +221,13 @@ def test_a_measure_that_there_is_not_and_seeds_apart_are_told(runs):
     apart = wflsim("compare", runs / "plain/seed-2:pruned", runs / "alike:fedavg")
     assert apart.exit_code == 2
     assert "no seed in common (2 and 1); play both with the same --seed" in apart.stderr
+
+
+def test_points_of_a_sweep_are_no_chance_a_seed_counts_once():
+    one = Difference("energy_j", (3.0, 7.0, 4.0, 8.0), (1.0, 1.0, 1.0, 1.0), (1, 1, 2, 2))
+    assert one.known == [4.0, 5.0]
+    assert one.mean == 4.5
+    alone = Difference("energy_j", (3.0, 7.0), (1.0, 1.0), (1, 1))
+    assert alone.known == [4.0]
+    assert isnan(alone.p)
+    assert isinf(alone.interval.low)

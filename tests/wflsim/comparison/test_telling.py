@@ -48,10 +48,10 @@ def comparison(*differences, seeds=(1, 2)):
 def test_what_nobody_measured_is_left_out_and_what_one_never_reached_is_told():
     told = in_words(
         comparison(
-            Difference("accuracy_personal", (NAN, NAN), (NAN, NAN)),
-            Difference("lost_j", (0.0, 0.0), (0.0, 0.0)),
-            Difference("target_accuracy", (0.8, 0.8), (0.8, 0.8)),
-            Difference("target_s", (2.0, NAN), (3.0, 4.0)),
+            Difference("accuracy_personal", (NAN, NAN), (NAN, NAN), (1, 2)),
+            Difference("lost_j", (0.0, 0.0), (0.0, 0.0), (1, 2)),
+            Difference("target_accuracy", (0.8, 0.8), (0.8, 0.8), (1, 2)),
+            Difference("target_s", (2.0, NAN), (3.0, 4.0), (1, 2)),
         )
     )
     assert "accuracy, own models" not in told
@@ -63,7 +63,7 @@ def test_what_nobody_measured_is_left_out_and_what_one_never_reached_is_told():
 
 
 def test_plain_data_hold_every_number():
-    found = as_data(comparison(Difference("energy_j", (1.0, 2.0), (0.5, 1.0))))
+    found = as_data(comparison(Difference("energy_j", (1.0, 2.0), (0.5, 1.0), (1, 2))))
     assert found["measures"]["energy_j"]["a"] == [1.0, 2.0]
     assert found["measures"]["energy_j"]["difference"] == 0.75
     assert found["seconds"]["sentence"] == "A and B take the same time: 1.00 s."
