@@ -1,6 +1,7 @@
 """`wflsim sweep`: play a scenario at many points and seeds, once each."""
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +74,7 @@ def command(
     engine, found = crew.engine(), None
     if screen:
         plan, found = _screened(plan, plan_of, folder, engine, quiet)
-    tally = _play(plan, folder, engine, quiet, found)
+    tally = _play(plan, folder, engine, quiet, found=found)
     _tell(plan, folder, tally, form, quiet)
 
 
@@ -106,15 +107,13 @@ def _screened(
     plan: "Plan", plan_of: "Callable[..., Plan]", folder: Path, engine: "Engine", quiet: bool
 ) -> "tuple[Plan, Mapping[str, Any]]":
     """Return the points that are worth training, and what was found of all."""
-    from dataclasses import replace
-
     from wflsim.sweep.runner import RUNS
     from wflsim.sweep.screening import UNTRAINED, refuse_untrained, screened
 
     refuse_untrained(plan)
     aside, untrained = folder / "screening", plan_of(UNTRAINED)
-    for what, where in ((untrained, aside), (replace(plan, items=plan.items[:1]), folder)):
-        tally = _play(what, where, engine, quiet)
+    for what, where, first in ((untrained, aside, None), (plan, folder, 1)):
+        tally = _play(what, where, engine, quiet, first=first)
         if tally.failed:
             error = next(iter(tally.failed.values())).error
             raise click.ClickException(f"screening failed: {error}")
@@ -133,7 +132,9 @@ def _play(
     folder: Path,
     engine: "Engine",
     quiet: bool,
+    *,
     found: "Mapping[str, Any] | None" = None,
+    first: int | None = None,
 ) -> "Tally":
     """Play what is not there, before the user's eyes."""
     from wflsim.cli.sweeping import board, told
@@ -142,7 +143,7 @@ def _play(
     tally = Tally()
     try:
         with board(plan, quiet) as shown:
-            for tally in sweep(plan, folder, engine, shown.watch, found):
+            for tally in sweep(plan, folder, engine, shown.watch, screening=found, first=first):
                 shown.see(tally)
     except KeyboardInterrupt:
         raise click.ClickException(
@@ -158,6 +159,8 @@ def _show(plan: "Plan", folder: Path, form: str, workers: int) -> None:
 
     tally = tally_of(plan, folder)
     left = [item for item in plan.items if item.key not in tally.done]
+    if workers > 1:
+        os.environ.setdefault("WFLSIM_WORKERS", "1")  # as each of them plays
     one_s = estimate_s(left[0], tally.took_s) if left else 0.0
     rest_s = one_s * -(-len(left) // workers)
     if form == "json":

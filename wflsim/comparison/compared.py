@@ -106,13 +106,16 @@ def compare(a: Side, b: Side, measure: str, target: float | None = None) -> Comp
         b.name,
         seeds,
         tuple(
-            Difference(name, *zip(*(each[name] for each in told), strict=True), seeds)
-            for name in told[0]
+            Difference(name, *_columns([each[name] for each in told]), seeds) for name in told[0]
         ),
         mean([time for time, _ in spent]),
         mean([energy for _, energy in spent]),
         settings_apart(found),
     )
+
+
+def _columns(rows: Sequence[tuple[float, float]]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    return tuple(one for one, _ in rows), tuple(other for _, other in rows)
 
 
 def to_accuracy(rounds: Columns, column: str, accuracy: float, measure: str) -> float:

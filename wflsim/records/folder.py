@@ -1,6 +1,7 @@
 """The run folder: every file is written aside and then moved, so that none is ever half there."""
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,6 +45,8 @@ class RunFolder:
         aside = target.with_name(f".{target.stem}{ASIDE}{target.suffix}")
         try:
             save(aside)
+            with aside.open("rb+") as file:  # a power cut after the move leaves no empty file
+                os.fsync(file.fileno())
             aside.replace(target)
         except (OSError, SafetensorError) as error:
             raise unwritable(target, error) from error

@@ -39,11 +39,11 @@ def opened(
             where = "--resume" if out is None else f"--out {out}"
             raise UserError(f"{where}: there is nothing to resume; name a run's folder by --out")
         folder = new_folder(out, name)
-        with _alone(folder.path):
+        with alone(folder.path):
             yield folder
     else:
         folder = RunFolder(Path(out))
-        with _alone(folder.path):
+        with alone(folder.path):
             _examine(folder, same, wish)
             yield folder
 
@@ -102,7 +102,7 @@ def _differences(there: Any, here: Any, path: str = "") -> Iterator[str]:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def alone(path: Path) -> Iterator[None]:
     """Hold a folder, so that no two processes play the same run; a process that ends lets go of it, however it ends."""
     if sys.platform == "win32":
         yield

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, field, is_dataclass, replace
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
@@ -149,7 +150,7 @@ def parse(
         seed: The seed, if it is not to be that of the text.
         folder: Where the files lie that it extends, if they are not shipped.
     """
-    tree, mistakes = read(text, source)
+    tree, mistakes = _read(text, source)
     tree = _extended(tree, mistakes, folder)
     if not isinstance(tree.value, dict):
         raise ScenarioError(
@@ -159,6 +160,8 @@ def parse(
     parts = _take_apart(tree, structure)
     for assignment in assignments:
         parts.lay(assignment)
+    if not parts.named:
+        parts.systems = {_only_name(system): system for system in parts.systems.values()}
     if seed is not None:
         parts.world = merge(parts.world, Tree({"seed": Tree(seed, "--seed", 0, "seed")}, "--seed"))
     world = structure.section(World, parts.world, extra={**SYSTEM, VARIANTS: dict})
@@ -167,6 +170,17 @@ def parse(
     if structure.report:
         raise ScenarioError(structure.report)
     return Loaded(Scenario(world, systems), parts.world, parts.systems, sweep)
+
+
+def _read(text: str, source: str) -> tuple[Tree, list[Mistake]]:
+    """Return the tree of a text, read once: a sweep asks for it again for every run, and nobody changes it."""
+    tree, mistakes = _read_once(text, source)
+    return tree, list(mistakes)
+
+
+@lru_cache(maxsize=32)
+def _read_once(text: str, source: str) -> tuple[Tree, list[Mistake]]:
+    return read(text, source)
 
 
 def _extended(tree: Tree, mistakes: list[Mistake], folder: Path, depth: int = 0) -> Tree:
@@ -195,7 +209,7 @@ def _named(named: Tree, mistakes: list[Mistake], folder: Path) -> tuple[Path, Tr
         name = str(named.value)
         places = [place / name for place in (folder, _root()) if (place / name).is_file()]
         path = places[0] if places and name not in shipped() else find(name)
-        tree, more = read(path.read_text(encoding="utf-8-sig"), path.name)
+        tree, more = _read(path.read_text(encoding="utf-8-sig"), path.name)
     except (OSError, UnicodeDecodeError, UserError) as error:
         what, _, remedy = str(error).rpartition("; ")
         raise ScenarioError([named.mistake(what or str(error), remedy)]) from error

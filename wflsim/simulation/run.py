@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from hashlib import sha256
 from importlib.metadata import version
 from platform import python_version
@@ -277,7 +277,12 @@ class Run:
 
 def same(loaded: Loaded) -> dict[str, Any]:
     """Return what must be equal for two runs to be the same: versions, and the resolved scenario but for what a paper says of it."""
-    versions = {"wflsim": __version__, "python": python_version()}
-    versions |= {library: version(library) for library in LIBRARIES}
     played = {key: value for key, value in resolved(loaded).items() if key != PAPER}
-    return {"versions": versions, "resolved": played}
+    return {"versions": dict(_versions()), "resolved": played}
+
+
+@cache
+def _versions() -> Mapping[str, str]:
+    """Return what is installed; a sweep asks for every run."""
+    found = {library: version(library) for library in LIBRARIES}
+    return {"wflsim": __version__, "python": python_version(), **found}

@@ -22,7 +22,7 @@ class Grid:
     Attributes:
         over: Key of the scenario → its values; the last key varies fastest.
 
-    >>> [list(point.values()) for point in Grid({"rounds": (1, 2), "seed": (3, 4)}).points(None)]
+    >>> [list(point.values()) for point in Grid({"rounds": (1, 2), "invited": (3, 4)}).points(None)]
     [[1, 3], [1, 4], [2, 3], [2, 4]]
     """
 
@@ -43,7 +43,7 @@ class Zip:
     Attributes:
         over: Key of the scenario → its values, of all keys equally many.
 
-    >>> [list(point.values()) for point in Zip({"rounds": (1, 2), "seed": (3, 4)}).points(None)]
+    >>> [list(point.values()) for point in Zip({"rounds": (1, 2), "invited": (3, 4)}).points(None)]
     [[1, 3], [2, 4]]
     """
 

@@ -78,6 +78,7 @@ def planned(read: Read, sweep: Sweep, seed: int) -> Plan:
     seeds = sweep.seeds or (seed,)
     items, name = [], ""
     for place, values in enumerate(points):
+        _refuse_names(values)
         assignments = [f"{key}={json.dumps(value)}" for key, value in values.items()]
         for one in seeds if sweep.paired else _own(seeds, place):
             loaded = read(assignments, one)
@@ -95,9 +96,12 @@ def key_of(loaded: Loaded) -> str:
 
 def item_of(loaded: Loaded, values: Mapping[str, Any]) -> Item:
     """Return a scenario as a run of a sweep, set apart by some values."""
-    rounds = sum(system.rounds for system in loaded.scenario.systems.values())
-    text = json.dumps(resolved(loaded))
-    return Item(key_of(loaded), values, loaded.scenario.world.seed, rounds, text)
+    rounds, whole = (
+        sum(system.rounds for system in loaded.scenario.systems.values()),
+        resolved(loaded),
+    )
+    told = {key: _as_read(whole, key, value) for key, value in values.items()}
+    return Item(key_of(loaded), told, loaded.scenario.world.seed, rounds, json.dumps(whole))
 
 
 def _joined(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -109,6 +113,29 @@ def _joined(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
                 raise UserError(f"sweep: {key} is varied by two axes; leave it out of one")
         found |= part
     return found
+
+
+def _as_read(whole: Mapping[str, Any], key: str, value: Any) -> Any:
+    """Return a number as the scenario has it, so that 1e6 and 1000000 are one; another value as it was written."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    first = next(iter(whole["variants"].values()))
+    found: Any = whole if key.partition(".")[0] in whole else first
+    for part in key.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found if isinstance(found, int | float) else value
+
+
+def _refuse_names(values: Mapping[str, Any]) -> None:
+    """Raise where what is varied sets no two runs apart, or has a place of its own."""
+    for key in values:
+        root = key.partition(".")[0]
+        if root == "seed":
+            raise UserError(
+                "sweep: seed is varied by `seeds:` or --seeds, with which all points have the same ones"
+            )
+        if root in {"name", "about", "paper", "sweep", "extends"}:
+            raise UserError(f"sweep: {key} sets no two runs apart; leave it out")
 
 
 def _own(seeds: Sequence[int], place: int) -> list[int]:

@@ -10,7 +10,7 @@ from shutil import rmtree
 from wflsim.errors import UserError
 from wflsim.records.checkpoint import exists
 from wflsim.records.folder import RunFolder
-from wflsim.records.opening import BusyError, opened, over
+from wflsim.records.opening import BusyError, alone, opened, over
 from wflsim.scenario.loading import parse
 from wflsim.simulation.run import Run, same
 from wflsim.simulation.setting import settle
@@ -18,8 +18,6 @@ from wflsim.sweep.plan import Item, key_of
 
 Watch = Callable[[str, int], None]
 """Takes the key of a run, and how many of its rounds are played."""
-
-_AGAIN_S = 1.0  # between two looks at a run that somebody else plays
 
 
 @dataclass(frozen=True)
@@ -31,25 +29,25 @@ class Outcome:
         took_s: What it took on the host, in seconds; 0 where it was there.
         error: What went wrong; empty if nothing did.
         trace: Where in the code; empty if nothing went wrong, or if the sentence is for the user.
+        busy: Whether somebody else plays it, so that it is to be asked for again.
     """
 
     key: str
     took_s: float = 0.0
     error: str = ""
     trace: str = ""
+    busy: bool = False
 
 
 def play(item: Item, runs: Path, watch: Watch) -> Outcome:
     """Play a run into its folder, from where it was cut short; what goes wrong is an outcome, too."""
     began_s = time.perf_counter()
     try:
-        while True:
-            try:
-                played = _played(item, runs / item.key, watch)
-            except BusyError:  # somebody else plays it: it will be there
-                time.sleep(_AGAIN_S)
-            else:
-                return Outcome(item.key, time.perf_counter() - began_s if played else 0.0)
+        watch(item.key, 0)  # whoever dies from here on has died of this run
+        played = _played(item, runs / item.key, watch)
+        return Outcome(item.key, time.perf_counter() - began_s if played else 0.0)
+    except BusyError:
+        return Outcome(item.key, busy=True)
     except UserError as error:
         # Somebody else may have ended it since it was looked for.
         return Outcome(item.key, error="" if done(item, runs) else str(error))
@@ -89,6 +87,12 @@ def _played(item: Item, path: Path, watch: Watch) -> bool:
 
 
 def _clear(path: Path) -> None:
-    """Remove what a run left behind that failed before its first checkpoint: nothing could be resumed from it."""
-    if "error" in RunFolder(path).told() and not exists(path):
-        rmtree(path)
+    """Empty the folder of a run that failed before its first checkpoint, or whose manifest is lost: nothing can be resumed from it."""
+    if not path.exists():
+        return
+    with alone(path):
+        told = RunFolder(path).told()
+        if exists(path) or (told and "error" not in told):
+            return
+        for each in path.iterdir():
+            rmtree(each) if each.is_dir() else each.unlink()

@@ -1,18 +1,22 @@
 """A sweep from its plan to its record: what is there is not played, what fails is written down, the rest goes on."""
 
 import json
+import os
+import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from wflsim.errors import UserError
-from wflsim.records.folder import RunFolder
+from wflsim.records.folder import ASIDE, unwritable
 from wflsim.sweep.plan import Item, Plan
 from wflsim.sweep.playing import Outcome, Watch, done
 
 RECORD = "sweep.json"
 RUNS = "runs"
+_AGAIN_S = 1.0  # between two looks at runs that somebody else plays
 
 
 class Engine(Protocol):
@@ -42,7 +46,7 @@ def tally_of(plan: Plan, folder: Path) -> Tally:
     """Return how far a sweep has come before anything is played."""
     told = record(folder)
     there = {item.key for item in plan.items if done(item, folder / RUNS)}
-    return Tally(there, took_s=[float(each) for each in told.get("took_s", [])])
+    return Tally(there, took_s=[float(each) for each in told.get("took_s") or []])
 
 
 def sweep(
@@ -50,7 +54,9 @@ def sweep(
     folder: Path,
     engine: Engine,
     watch: Watch,
+    *,
     screening: Mapping[str, Any] | None = None,
+    first: int | None = None,
 ) -> Iterator[Tally]:
     """Play what is not there; yield the tally before the first run and after every one.
 
@@ -60,21 +66,38 @@ def sweep(
         engine: Who plays.
         watch: Hears of every round.
         screening: What was found before, for the record.
+        first: How many of the first runs are played; None for all.
     """
-    tally = tally_of(plan, folder)
-    _write(plan, folder, tally, screening)
+    tally, earlier = tally_of(plan, folder), record(folder).get("failed") or {}
+    keep = partial(_write, plan, folder, tally, screening, earlier)
+    keep()
     yield tally
-    left = [item for item in plan.items if item.key not in tally.done]
+    left = [item for item in plan.items[:first] if item.key not in tally.done]
     try:
-        for outcome in engine.outcomes(left, folder / RUNS, watch):
+        for outcome in _settled(engine, left, folder / RUNS, watch):
             if outcome.error:
                 tally.failed[outcome.key] = outcome
+                keep()
             else:
                 tally.done.add(outcome.key)
                 tally.took_s += [outcome.took_s] if outcome.took_s else []
             yield tally
     finally:
-        _write(plan, folder, tally, screening)
+        keep()
+
+
+def _settled(engine: Engine, items: Sequence[Item], runs: Path, watch: Watch) -> Iterator[Outcome]:
+    """Yield how runs ended; one that somebody else plays is put off, and waited for when nothing else is left."""
+    left = list(items)
+    while left:
+        busy: set[str] = set()
+        for outcome in engine.outcomes(left, runs, watch):
+            if outcome.busy:
+                busy.add(outcome.key)
+            else:
+                yield outcome
+        left = [item for item in left if item.key in busy]
+        time.sleep(_AGAIN_S if left else 0.0)
 
 
 def record(folder: Path) -> dict[str, Any]:
@@ -85,13 +108,21 @@ def record(folder: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read: {error}; name another folder by --out") from error
+        warnings.warn(f"{path}: cannot be read: {error}; it is written anew", stacklevel=2)
+        return {}
     return found if isinstance(found, dict) else {}
 
 
-def _write(plan: Plan, folder: Path, tally: Tally, screening: Mapping[str, Any] | None) -> None:
-    """Write the record."""
-    failed: Mapping[str, Any] = {
+def _write(
+    plan: Plan,
+    folder: Path,
+    tally: Tally,
+    screening: Mapping[str, Any] | None,
+    earlier: Mapping[str, Any],
+) -> None:
+    """Write the record; what failed earlier and was not tried again is still told."""
+    tried = tally.done | tally.failed.keys()
+    failed: Mapping[str, Any] = {key: how for key, how in earlier.items() if key not in tried} | {
         key: {"error": how.error, **({"trace": how.trace} if how.trace else {})}
         for key, how in tally.failed.items()
     }
@@ -104,4 +135,11 @@ def _write(plan: Plan, folder: Path, tally: Tally, screening: Mapping[str, Any] 
         "took_s": [round(each, 3) for each in tally.took_s],
     }
     text = json.dumps(told, indent=1, ensure_ascii=False) + "\n"
-    RunFolder(folder).write(RECORD, lambda path: path.write_text(text, encoding="utf-8"))
+    # Two sweeps may write the record of one folder at the same moment: each writes aside by a name of its own.
+    aside = folder / f".sweep{ASIDE}-{os.getpid()}.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        aside.write_text(text, encoding="utf-8")
+        aside.replace(folder / RECORD)
+    except OSError as error:
+        raise unwritable(folder / RECORD, error) from error

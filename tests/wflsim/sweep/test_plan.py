@@ -96,3 +96,24 @@ def test_what_is_no_axis_is_refused(text):
 def test_what_are_no_seeds_is_refused(seeds):
     with pytest.raises(UserError, match="write --seeds 5"):
         varied(Sweep(), [], seeds, False)
+
+
+@pytest.mark.parametrize("key", ["seed", "name", "about", "sweep.paired"])
+def test_what_sets_no_two_runs_apart_is_no_axis(tiny, key):
+    with pytest.raises(UserError, match=r"--seeds|leave it out"):
+        plan_of(tiny, Sweep((Grid({key: (1, 2)}),)))
+
+
+def test_a_number_is_told_as_the_scenario_reads_it(tiny):
+    (item,) = plan_of(tiny, Sweep((Grid({"radio.bandwidth_hz": (1000000,)}),))).items
+    assert repr(item.values["radio.bandwidth_hz"]) == "1000000.0"
+    (item,) = plan_of(tiny, Sweep((Grid({"rounds": (4.0,)}),))).items
+    assert repr(item.values["rounds"]) == "4"
+    (item,) = plan_of(tiny, Sweep((Grid({"variants.fedavg.algorithm.learning_rate": (1,)}),))).items
+    assert repr(item.values["variants.fedavg.algorithm.learning_rate"]) == "1.0"
+
+
+def test_a_system_without_a_name_is_called_by_its_algorithm_also_when_that_is_varied(tiny):
+    alone = tiny.partition("variants:")[0] + "algorithm: fedavg\n"
+    items = plan_of(alone, Sweep((Grid({"algorithm": ("fedavg", "fedalt")}),))).items
+    assert [list(json.loads(item.text)["variants"]) for item in items] == [["fedavg"], ["fedalt"]]

@@ -1,9 +1,12 @@
 """A sweep: the same bits by every engine, nothing played twice, failures written down, killed and gone on."""
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from click.testing import CliRunner
 
 from wflsim import results
 from wflsim.cli.main import main
+from wflsim.records.opening import alone
 from wflsim.scenario.loading import parse
 from wflsim.scenario.sweep import Sweep
 from wflsim.sweep import playing
@@ -134,8 +138,6 @@ def test_a_run_that_failed_before_its_first_checkpoint_is_played_anew(plan, undi
 
 
 def test_a_run_of_other_versions_is_not_played_under_this_key(plan, tmp_path):
-    from dataclasses import replace
-
     other = replace(plan.items[0], key="0" * 16)
     assert "install the versions" in play(other, tmp_path, no_watch).error
 
@@ -236,12 +238,80 @@ def test_a_dry_run_plays_nothing_into_the_folder(tmp_path, tiny):
     assert told["run_s"] > 0
 
 
-def test_a_record_that_cannot_be_read_is_told(tmp_path, tiny):
-    (tmp_path / "out").mkdir()
+@pytest.mark.filterwarnings("default:.*cannot be read")
+def test_a_record_that_cannot_be_read_is_written_anew(tmp_path, tiny):
+    assert invoke(tmp_path, tiny).exit_code == 0
     (tmp_path / "out" / "sweep.json").write_text("{")
     result = invoke(tmp_path, tiny)
-    assert result.exit_code == 2
-    assert "name another folder by --out" in result.output
+    assert result.exit_code == 0, result.output
+    assert "cannot be read" in result.output
+    assert len(json.loads((tmp_path / "out" / "sweep.json").read_text())["points"]) == 1
+
+
+def test_a_run_that_somebody_else_plays_is_put_off_and_waited_for(plan, undisturbed, tmp_path):
+    """The others come first; whoever holds the run lets go of it when they are there."""
+    busy, *others = plan.items
+    folder = tmp_path / "runs" / busy.key
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text(json.dumps({"status": "interrupted"}))
+    holder = alone(folder)
+    holder.__enter__()
+    order = []
+    for tally in sweep(plan, tmp_path, Serial(), no_watch):
+        order += [key for key in tally.done if key not in order]
+        if len(order) == len(others) and holder:
+            shutil.rmtree(folder)
+            holder.__exit__(None, None, None)
+            holder = None
+    assert set(order[:-1]) == {item.key for item in others}
+    assert order[-1] == busy.key
+    assert content(tmp_path) == content(undisturbed)
+
+
+def test_a_run_whose_manifest_was_lost_is_played_anew(plan, undisturbed, tmp_path):
+    shutil.copytree(undisturbed, tmp_path / "out")
+    item = plan.items[0]
+    (tmp_path / "out" / "runs" / item.key / "manifest.json").write_text("")
+    assert not play(item, tmp_path / "out" / "runs", no_watch).error
+    assert content(tmp_path / "out") == content(undisturbed)
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_takes_nobody_with_it(plan, undisturbed, tmp_path):
+    """One run ends its process, before it has said anything and later; it has failed after three, the others are there."""
+    fatal = replace(plan.items[1], text="exit")
+    broken = replace(plan, items=(plan.items[0], fatal, *plan.items[2:]))
+    tally = tally_of(broken, tmp_path, Processes(2, begin=suicidal))
+    assert list(tally.failed) == [fatal.key], tally.failed
+    assert "died 3 times" in tally.failed[fatal.key].error
+    assert tally.done == {item.key for item in plan.items} - {fatal.key}
+    assert json.loads((tmp_path / "sweep.json").read_text())["failed"].keys() == {fatal.key}
+
+
+def suicidal(item, runs, watch):
+    """Play a run, or end the process."""
+    if item.text == "exit":
+        os._exit(9)
+    return play(item, runs, watch)
+
+
+def test_a_run_that_comes_back_replaces_what_was_cut_short_and_nothing_else(
+    undisturbed, plan, tmp_path
+):
+    from wflsim.sweep.engines.ray_cluster import _packed, _received
+
+    item = plan.items[0]
+    packed = _packed(undisturbed / "runs" / item.key)
+    place = tmp_path / "runs" / item.key
+    place.mkdir(parents=True)
+    (place / "manifest.json").write_text(json.dumps({"status": "interrupted"}))
+    outcome = _received(item, tmp_path / "runs", lambda: (Outcome(item.key), packed))
+    assert not outcome.error
+    assert content(tmp_path) == {k: v for k, v in content(undisturbed).items() if item.key in k}
+    (place / "mine").write_text("over, and not to be touched")
+    _received(item, tmp_path / "runs", lambda: (Outcome(item.key), packed))
+    assert (place / "mine").exists()
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == [item.key]
 
 
 def test_ray_that_is_not_installed_is_told(tmp_path, tiny, monkeypatch):

@@ -2,9 +2,10 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from multiprocessing.queues import Queue
@@ -20,6 +21,12 @@ from wflsim.sweep.playing import Outcome, Watch, play
 
 _LOOK_S = 0.2  # between two looks at how far runs have come
 _TRIES = 3  # times that a run may lose its process
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "WFLSIM_WORKERS": "1",
+}
 _LINES: dict[int, tuple["Queue[Any]", Event]] = {}  # a process's lines to the one that began it
 
 
@@ -29,28 +36,32 @@ class Processes:
 
     Attributes:
         workers: How many play at the same time.
+        begin: What plays a run in its process.
     """
 
     workers: int
+    begin: Callable[[Item, Path, Watch], Outcome] = play
 
     def outcomes(self, items: Sequence[Item], runs: Path, watch: Watch) -> Iterator[Outcome]:
         """Yield how each run ended, as they end; after Ctrl-C runs are kept as they are.
 
-        A pool whose process died is replaced as a whole. Runs that were under way go on from their checkpoints, and one that
-        has lost its process three times has failed.
+        A pool whose process died is replaced as a whole. Who was under way is then played alone, from its checkpoint, so that
+        nobody fails for another one; a run that has lost its process three times has failed.
         """
         left = {item.key: item for item in items}
         lost: Counter[str] = Counter()
         while left:
+            alone = [left[key] for key in left if lost[key]][:1]
+            some = alone or list(left.values())
             under_way: set[str] = set()
             try:
-                for outcome in self._pool(list(left.values()), runs, _noting(watch, under_way)):
+                for outcome in self._pool(some, runs, _noting(watch, under_way)):
                     under_way.discard(outcome.key)
                     del left[outcome.key]
                     yield outcome
             except BrokenProcessPool:
-                lost.update(under_way)
-                for key in [key for key in left if lost[key] == _TRIES]:
+                lost.update(under_way or [item.key for item in some[: self.workers]])
+                for key in [key for key in left if lost[key] >= _TRIES]:
                     del left[key]
                     yield Outcome(
                         key,
@@ -61,8 +72,11 @@ class Processes:
         """Yield the outcomes of one pool, until it breaks."""
         context = get_context("spawn")
         lines, halt = context.Queue(), context.Event()
-        pool = ProcessPoolExecutor(self.workers, context, _begin, (lines, halt))
-        waiting: set[Future[Outcome]] = {pool.submit(_play, item, runs) for item in items}
+        pool = ProcessPoolExecutor(min(self.workers, len(items)), context, _begin, (lines, halt))
+        with _environment(ONE_THREAD):
+            waiting: set[Future[Outcome]] = {
+                pool.submit(_play, self.begin, item, runs) for item in items
+            }
         try:
             while waiting:
                 over, waiting = wait(waiting, _LOOK_S, FIRST_COMPLETED)
@@ -93,10 +107,21 @@ def _drain(lines: "Queue[Any]", watch: Watch) -> None:
         watch(key, rounds)
 
 
+@contextmanager
+def _environment(more: Mapping[str, str]) -> Iterator[None]:
+    """Let processes begin with some variables: libraries read them as soon as they are loaded."""
+    before = dict(os.environ)
+    os.environ.update(more)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
 def _begin(lines: "Queue[Any]", halt: Event) -> None:
     """Prepare a process: Ctrl-C is the first one's to answer, cores are for runs, and nobody stays when the first one is killed."""
     signal(SIGINT, SIG_IGN)
-    os.environ.update(OMP_NUM_THREADS="1", WFLSIM_WORKERS="1")
     lines.cancel_join_thread()  # nobody may be there to read
     Thread(target=_follow, daemon=True).start()
     _LINES[0] = (lines, halt)
@@ -109,7 +134,7 @@ def _follow() -> None:
     os._exit(1)
 
 
-def _play(item: Item, runs: Path) -> Outcome:
+def _play(begin: Callable[[Item, Path, Watch], Outcome], item: Item, runs: Path) -> Outcome:
     lines, halt = _LINES[0]
 
     def watch(key: str, rounds: int) -> None:
@@ -118,6 +143,6 @@ def _play(item: Item, runs: Path) -> Outcome:
             raise KeyboardInterrupt
 
     try:
-        return play(item, runs, watch)
+        return begin(item, runs, watch)
     except KeyboardInterrupt:  # the run has been kept; nobody waits for this
         return Outcome(item.key, error="interrupted")

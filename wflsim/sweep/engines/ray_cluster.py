@@ -1,7 +1,6 @@
 """Runs as tasks of a Ray cluster, each in a folder of its node; what comes back is written here, once."""
 
 import os
-import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,11 +8,12 @@ from io import BytesIO
 from logging import ERROR
 from pathlib import Path
 from shutil import rmtree
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
+from zipfile import ZipFile
 
 from wflsim.errors import UserError
-from wflsim.records.folder import ASIDE
+from wflsim.records.folder import ASIDE, RunFolder, unwritable
 from wflsim.sweep.plan import Item
 from wflsim.sweep.playing import Outcome, Watch, done, play
 
@@ -89,7 +89,10 @@ def _received(item: Item, runs: Path, get: Callable[[], Any]) -> Outcome:
     except Exception as error:  # Ray tells the death of a worker by many types
         return Outcome(item.key, error=f"its worker was lost: {error}")
     if packed:
-        _unpack(packed, runs / item.key)
+        try:
+            _unpack(packed, runs / item.key)
+        except OSError as error:
+            return Outcome(item.key, error=str(unwritable(runs / item.key, error)))
     return outcome  # type: ignore[no-any-return]
 
 
@@ -104,18 +107,23 @@ def _play(item: Item, threads: int) -> tuple[Outcome, bytes]:
 def _packed(folder: Path) -> bytes:
     """Return a folder as an archive."""
     memory = BytesIO()
-    with tarfile.open(fileobj=memory, mode="w") as archive:
-        archive.add(folder, arcname=".")
+    with ZipFile(memory, "w") as archive:
+        for path in sorted(folder.rglob("*")):
+            archive.write(path, path.relative_to(folder))
     return memory.getvalue()
 
 
 def _unpack(packed: bytes, target: Path) -> None:
-    """Write an archived folder aside, then move it to its place, unless somebody was there first."""
-    aside = target.with_name(f".{target.name}{ASIDE}")
-    rmtree(aside, ignore_errors=True)
-    with tarfile.open(fileobj=BytesIO(packed)) as archive:
-        archive.extractall(aside, filter="data")
+    """Write an archived run aside, then move it to its place; what was cut short there gives way, what is over stays."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(mkdtemp(prefix=f".{target.name}{ASIDE}", dir=target.parent))
     try:
+        with ZipFile(BytesIO(packed)) as archive:
+            archive.extractall(aside)
+        if RunFolder(target).over:
+            return
+        rmtree(target, ignore_errors=True)
+        aside.chmod(0o755)
         aside.replace(target)
-    except OSError:
-        rmtree(aside)
+    finally:
+        rmtree(aside, ignore_errors=True)
