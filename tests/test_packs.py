@@ -25,8 +25,6 @@ NORMED = ("task.model={kind: minivgg, channels: [4, 4, 4], hidden: 8}",)
 
 UNPLAYED = {
     "ca_afp_uci_har_air",
-    "safl_cifar10_air",
-    "safl_mnist_air",
 }
 """Packs that have not been played in full so far."""
 
