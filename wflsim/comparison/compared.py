@@ -18,7 +18,6 @@ from wflsim.scenario.remedies import did_you_mean
 
 MARGIN = 0.01
 """How far below the lower of two final accuracies the common target lies."""
-TO_TARGET = ("target_accuracy", "target_s", "target_j", "target_bits")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from typing import Any
 from wflsim.errors import UserError
 from wflsim.randomness import Streams
 from wflsim.records.folder import finite
-from wflsim.scenario.describe import resolved
 from wflsim.scenario.loading import Loaded
 from wflsim.scenario.sweep import Sweep
 from wflsim.simulation.run import same
@@ -90,18 +89,22 @@ def planned(read: Read, sweep: Sweep, seed: int) -> Plan:
 
 def key_of(loaded: Loaded) -> str:
     """Return the digest of all that determines a run: the resolved scenario with its seed, and the versions."""
-    text = json.dumps(finite(same(loaded)), sort_keys=True)
+    return digest(same(loaded))
+
+
+def digest(mark: Mapping[str, Any]) -> str:
+    """Return the key of a run from what must be equal for two runs to be the same."""
+    text = json.dumps(finite(mark), sort_keys=True)
     return sha256(text.encode()).hexdigest()[:_DIGITS]
 
 
 def item_of(loaded: Loaded, values: Mapping[str, Any]) -> Item:
     """Return a scenario as a run of a sweep, set apart by some values."""
-    rounds, whole = (
-        sum(system.rounds for system in loaded.scenario.systems.values()),
-        resolved(loaded),
-    )
+    mark = same(loaded)
+    rounds = sum(system.rounds for system in loaded.scenario.systems.values())
+    whole = mark["resolved"]
     told = {key: _as_read(whole, key, value) for key, value in values.items()}
-    return Item(key_of(loaded), told, loaded.scenario.world.seed, rounds, json.dumps(whole))
+    return Item(digest(mark), told, loaded.scenario.world.seed, rounds, json.dumps(whole))
 
 
 def _joined(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from wflsim.records.opening import BusyError, alone, opened, over
 from wflsim.scenario.loading import parse
 from wflsim.simulation.run import Run, same
 from wflsim.simulation.setting import settle
-from wflsim.sweep.plan import Item, key_of
+from wflsim.sweep.plan import Item, digest
 
 Watch = Callable[[str, int], None]
 """Takes the key of a run, and how many of its rounds are played."""
@@ -63,11 +63,11 @@ def done(item: Item, runs: Path) -> bool:
 def _played(item: Item, path: Path, watch: Watch) -> bool:
     """Play a run unless it is over; return whether anything was played."""
     loaded = parse(item.text, f"run {item.key}")
-    if key_of(loaded) != item.key:
+    mark = same(loaded)
+    if digest(mark) != item.key:
         raise UserError(
             f"run {item.key}: comes to another run here; install the versions of where the sweep was planned"
         )
-    mark = same(loaded)
     if over(path, mark):
         return False
     setting = settle(loaded.scenario.world, loaded.blaming)
