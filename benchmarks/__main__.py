@@ -17,6 +17,7 @@ NAMES = {
     "cohort": "A round of local training beside the usual loop and beside centralised training.",
     "accuracy": "Accuracy on real data beside what the literature reports; needs MNIST and Fashion-MNIST.",
     "sweep": "A trade-off sweep by two processes beside one, killed and gone on; on a Ray cluster that loses a node.",
+    "together": "What training the points of a sweep as one cohort would spare, by how many devices a round has.",
     "loading": "A thousand runs as frames: seconds and memory.",
     "population": "Ten thousand devices that keep a personal part: the memory that a run takes.",
 }

@@ -112,6 +112,7 @@ class Run:
         setting: What surrounds its systems.
         folder: Where everything is written.
         draw: What draws the figures of the run, and whatever else it leaves behind, and returns name → path.
+        known: What gives a variant that has been played elsewhere, its weights in this folder; None for those that have not.
         variants: Name → what is known so far.
         made: Name → path of what was drawn; empty until then.
         every: Rounds between two checkpoints; 0 for none at all.
@@ -122,6 +123,7 @@ class Run:
     setting: Setting
     folder: RunFolder
     draw: Callable[["Run"], Mapping[str, str]] = lambda run: {}
+    known: Callable[["Run", str], Variant | None] = lambda run, name: None
     made: Mapping[str, str] = field(default_factory=dict)
     variants: dict[str, Variant] = field(default_factory=dict)
     every: int = EVERY
@@ -195,7 +197,9 @@ class Run:
 
     def _variant(self, name: str, watch: Watch) -> None:
         """Play a variant from where it is to its end."""
-        variant = self.variants.setdefault(name, Variant(Recorder(name)))
+        if name not in self.variants:
+            self.variants[name] = self.known(self, name) or Variant(Recorder(name))
+        variant = self.variants[name]
         if variant.status != INTERRUPTED:
             return
         set_up = stage(self.setting, self.loaded.scenario.systems[name])
@@ -208,9 +212,7 @@ class Run:
         if scene and set_up.system.learning.trains:
             digests: list[str] = []
             save = partial(set_up.learner.write, scene.state)
-            self.folder.write(
-                f"weights/{name}.safetensors", lambda path: digests.append(save(path))
-            )
+            self.folder.write(weights_file(name), lambda path: digests.append(save(path)))
             (variant.weights_sha256,) = digests
             grouping = set_up.learner.grouping(scene.state)
             if grouping is not None:
@@ -236,7 +238,7 @@ class Run:
 
     def _vouch(self, name: str, variant: Variant) -> None:
         """Raise unless the final weights of a variant that is over are those that were written."""
-        path = self.folder.path / "weights" / f"{name}.safetensors"
+        path = self.folder.path / weights_file(name)
         if variant.weights_sha256 and not (
             path.is_file() and sha256(path.read_bytes()).hexdigest() == variant.weights_sha256
         ):
@@ -273,6 +275,11 @@ class Run:
             **same(self.loaded),
         }
         self.folder.manifest(manifest)
+
+
+def weights_file(variant: str) -> str:
+    """Return where the final weights of a variant lie in a run folder."""
+    return f"weights/{variant}.safetensors"
 
 
 def same(loaded: Loaded) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import product
 from typing import Any
@@ -30,6 +30,7 @@ class Item:
         seed: Its seed.
         rounds: Rounds of all its variants.
         text: The resolved scenario as JSON, from which it is played anywhere.
+        donors: Variant → key of another run that plays the very same.
     """
 
     key: str
@@ -37,6 +38,7 @@ class Item:
     seed: int
     rounds: int
     text: str
+    donors: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def told(self) -> dict[str, Any]:

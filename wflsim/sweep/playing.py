@@ -15,6 +15,7 @@ from wflsim.scenario.loading import parse
 from wflsim.simulation.run import Run, same
 from wflsim.simulation.setting import settle
 from wflsim.sweep.plan import Item, digest
+from wflsim.sweep.sharing import taken_over
 
 Watch = Callable[[str, int], None]
 """Takes the key of a run, and how many of its rounds are played."""
@@ -73,16 +74,16 @@ def _played(item: Item, path: Path, watch: Watch) -> bool:
     setting = settle(loaded.scenario.world, loaded.blaming)
     _clear(path)
     with opened(str(path), loaded.scenario.world.name, mark) as folder:
-        run = Run(loaded, setting, folder)
-        run.resume()
-        played = sum(variant.rounds for variant in run.variants.values())
+        played = 0
 
-        def told(*_: object) -> None:
+        def told(rounds: int) -> None:
             nonlocal played
-            watch(item.key, played := played + 1)
+            watch(item.key, played := played + rounds)
 
-        watch(item.key, played)
-        run.play(told)
+        run = Run(loaded, setting, folder, known=taken_over(item, path.parent, told))
+        run.resume()
+        told(sum(variant.rounds for variant in run.variants.values()))
+        run.play(lambda *_: told(1))
     return True
 
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from wflsim.records.folder import ASIDE, unwritable
 from wflsim.sweep.plan import Item, Plan
 from wflsim.sweep.playing import Outcome, Watch, done
+from wflsim.sweep.sharing import shared
 
 RECORD = "sweep.json"
 RUNS = "runs"
@@ -72,7 +73,8 @@ def sweep(
     keep = partial(_write, plan, folder, tally, screening, earlier)
     keep()
     yield tally
-    left = [item for item in plan.items[:first] if item.key not in tally.done]
+    items = shared(plan.items[:first], tally.done)
+    left = [item for item in items if item.key not in tally.done]
     try:
         for outcome in _settled(engine, left, folder / RUNS, watch):
             if outcome.error:
