@@ -48,6 +48,7 @@ from wflsim.contracts import (
     Partition,
     Policy,
     Slowness,
+    Tracker,
     Uplink,
 )
 from wflsim.errors import UserError
@@ -92,6 +93,7 @@ FAMILY_OF: Mapping[type, str] = {
     Selection: "selection",
     Shadowing: "shadowing",
     Slowness: "slowness",
+    Tracker: "tracker",
     Uplink: "uplink",
 }
 

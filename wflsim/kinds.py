@@ -141,6 +141,11 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "list": "wflsim.sweep.axes:Listed",
         "random": "wflsim.sweep.axes:Random",
     },
+    "tracker": {
+        "tensorboard": "wflsim.trackers.tensorboard:TensorBoard",
+        "mlflow": "wflsim.trackers.mlflow:MlFlow",
+        "wandb": "wflsim.trackers.wandb:WeightsAndBiases",
+    },
     "model": {
         "mlp": "wflsim.learning.models.mlp:Mlp",
         "logistic": "wflsim.learning.models.mlp:Logistic",

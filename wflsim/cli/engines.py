@@ -1,8 +1,8 @@
 """Who plays the runs of a sweep, as options of a command."""
 
 import os
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -36,19 +36,22 @@ class Crew(NamedTuple):
         there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         return self.workers or there or 1
 
-    def engine(self) -> "Engine":
-        """Return what plays."""
+    def engine(self, track: Sequence[str] = ()) -> "Engine":
+        """Return what plays; runs are followed by trackers of some kinds."""
+        from wflsim.sweep.playing import play
+
+        begin = partial(play, track=tuple(track))
         if self.who == "serial":
             from wflsim.sweep.engines.serial import Serial
 
-            return Serial()
+            return Serial(begin)
         if self.who == "ray":
             from wflsim.sweep.engines.ray_cluster import RayCluster
 
-            return RayCluster(self.address, self.cpus, self.gpus)
+            return RayCluster(self.address, self.cpus, self.gpus, begin)
         from wflsim.sweep.engines.processes import Processes
 
-        return Processes(self.at_a_time)
+        return Processes(self.at_a_time, begin)
 
 
 def crew_options(command: Callable[..., Any]) -> Callable[..., Any]:

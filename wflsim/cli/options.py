@@ -23,6 +23,15 @@ def _workers(ctx: click.Context, param: click.Parameter, count: int | None) -> N
         os.environ["WFLSIM_WORKERS"] = str(count)
 
 
+def _trackers(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> Any:
+    """Refuse trackers that do not exist, each once."""
+    if names:
+        from wflsim.trackers.following import refuse_unknown
+
+        refuse_unknown(names)
+    return tuple(dict.fromkeys(names))
+
+
 data_option = click.option(
     "--data",
     metavar="DIR",
@@ -46,6 +55,15 @@ workers_option = click.option(
     callback=_workers,
     expose_value=False,
     help="Chunks of devices that are trained at the same time; all cores by default. It changes no result.",
+)
+
+
+track_option = click.option(
+    "--track",
+    multiple=True,
+    metavar="NAME",
+    callback=_trackers,
+    help="Follow every round in tensorboard, mlflow or wandb (offline); repeatable.",
 )
 
 

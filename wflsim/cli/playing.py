@@ -1,12 +1,13 @@
 """How a run is played before the user's eyes: resumed, with a live line, and told when it is cut short."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
 import click
 
 
-def play(run: Any, quiet: bool, remedy: str, label: str = "") -> None:
+def play(run: Any, quiet: bool, remedy: str, label: str = "", track: Sequence[str] = ()) -> None:
     """Play a run, from where it is if it was cut short.
 
     Args:
@@ -14,8 +15,10 @@ def play(run: Any, quiet: bool, remedy: str, label: str = "") -> None:
         quiet: Whether to say nothing.
         remedy: What to do after Ctrl-C to go on.
         label: What the live line begins with.
+        track: Kinds of trackers that follow it.
     """
     from wflsim.cli.progress import progress
+    from wflsim.trackers.following import following
 
     if run.resume() and not quiet:
         at = run.resumed[-1]
@@ -23,8 +26,13 @@ def play(run: Any, quiet: bool, remedy: str, label: str = "") -> None:
     played = sum(variant.rounds for variant in run.variants.values())
     line = nullcontext(lambda *_: None) if quiet else progress(run.loaded, played, label)
     try:
-        with line as watch:
-            run.play(watch)
+        with following(run, track) as tell, line as watch:
+
+            def heard(*told: Any) -> None:
+                watch(*told)
+                tell()
+
+            run.play(heard)
     except KeyboardInterrupt:
         said = f"; {remedy}" if run.every else ""
         raise click.ClickException(

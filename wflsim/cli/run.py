@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from wflsim.cli.options import scenario_options, workers_option
+from wflsim.cli.options import scenario_options, track_option, workers_option
 
 
 @click.command("run")
@@ -39,6 +39,7 @@ from wflsim.cli.options import scenario_options, workers_option
     help="Where tensors are computed; short for --set device=...",
 )
 @workers_option
+@track_option
 @click.option("--quiet", is_flag=True, help="No progress line and no table.")
 def command(
     scenario: str,
@@ -51,6 +52,7 @@ def command(
     resume: bool,
     fresh: bool,
     device: str | None,
+    track: tuple[str, ...],
     quiet: bool,
 ) -> None:
     """Play SCENARIO, a file or the name of a shipped scenario, and write a run folder.
@@ -76,7 +78,7 @@ def command(
     wish: Wish = "resume" if resume else "fresh" if fresh else "either"
     with opened(out, loaded.scenario.world.name, same(loaded), wish) as folder:
         run = Run(loaded, setting, folder, partial(_draw, trace), every=every)
-        play(run, quiet, f"play the same with --out {folder.path} to go on")
+        play(run, quiet, f"play the same with --out {folder.path} to go on", track=track)
     _tell(run, form, quiet)
 
 

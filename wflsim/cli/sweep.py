@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wflsim.cli.engines import Crew, crew_options
-from wflsim.cli.options import data_option, set_option
+from wflsim.cli.options import data_option, set_option, track_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,6 +43,7 @@ _SHOWN = 12  # points of a plan that are printed
 @click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
+@track_option
 @data_option
 @click.option("--quiet", is_flag=True, help="No live table and no summary.")
 def command(
@@ -56,6 +57,7 @@ def command(
     screen: bool,
     dry_run: bool,
     form: str,
+    track: tuple[str, ...],
     quiet: bool,
 ) -> None:
     """Play SCENARIO at every point of its `sweep:` and of --vary, for every seed.
@@ -71,9 +73,9 @@ def command(
     if dry_run:
         _show(plan, folder, form, crew.at_a_time)
         return
-    engine, found = crew.engine(), None
+    engine, found = crew.engine(track), None
     if screen:
-        plan, found = _screened(plan, plan_of, folder, engine, quiet)
+        plan, found = _screened(plan, plan_of, folder, crew.engine(), quiet)
     tally = _play(plan, folder, engine, quiet, found=found)
     _tell(plan, folder, tally, form, quiet)
 

@@ -56,6 +56,7 @@ from wflsim.contracts.network import (
     Weighing,
 )
 from wflsim.contracts.sweeps import Axis
+from wflsim.contracts.tracking import Followed, Note, Tracker
 from wflsim.contracts.world import (
     Availability,
     Battery,
@@ -94,6 +95,7 @@ __all__ = [
     "Evidence",
     "Exchange",
     "FloatArray",
+    "Followed",
     "Grant",
     "Grouped",
     "Grouping",
@@ -108,6 +110,7 @@ __all__ = [
     "Message",
     "Model",
     "Named",
+    "Note",
     "Paging",
     "Partition",
     "Patient",
@@ -128,6 +131,7 @@ __all__ = [
     "Task",
     "Telling",
     "Tiered",
+    "Tracker",
     "TrainsFirst",
     "Turn",
     "Updates",

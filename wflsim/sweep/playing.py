@@ -2,7 +2,7 @@
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
@@ -16,6 +16,7 @@ from wflsim.simulation.run import Run, same
 from wflsim.simulation.setting import settle
 from wflsim.sweep.plan import Item, digest
 from wflsim.sweep.sharing import taken_over
+from wflsim.trackers.following import following
 
 Watch = Callable[[str, int], None]
 """Takes the key of a run, and how many of its rounds are played."""
@@ -40,12 +41,23 @@ class Outcome:
     busy: bool = False
 
 
-def play(item: Item, runs: Path, watch: Watch) -> Outcome:
-    """Play a run into its folder, from where it was cut short; what goes wrong is an outcome, too."""
+Begin = Callable[[Item, Path, Watch], Outcome]
+"""Plays a run into its folder below one for all, and tells the watch."""
+
+
+def play(item: Item, runs: Path, watch: Watch, track: Sequence[str] = ()) -> Outcome:
+    """Play a run into its folder, from where it was cut short; what goes wrong is an outcome, too.
+
+    Args:
+        item: The run.
+        runs: Where all runs lie.
+        watch: Hears of every round.
+        track: Kinds of trackers that follow it.
+    """
     began_s = time.perf_counter()
     try:
         watch(item.key, 0)  # whoever dies from here on has died of this run
-        played = _played(item, runs / item.key, watch)
+        played = _played(item, runs / item.key, watch, track)
         return Outcome(item.key, time.perf_counter() - began_s if played else 0.0)
     except BusyError:
         return Outcome(item.key, busy=True)
@@ -61,7 +73,7 @@ def done(item: Item, runs: Path) -> bool:
     return RunFolder(runs / item.key).over
 
 
-def _played(item: Item, path: Path, watch: Watch) -> bool:
+def _played(item: Item, path: Path, watch: Watch, track: Sequence[str]) -> bool:
     """Play a run unless it is over; return whether anything was played."""
     loaded = parse(item.text, f"run {item.key}")
     mark = same(loaded)
@@ -83,7 +95,13 @@ def _played(item: Item, path: Path, watch: Watch) -> bool:
         run = Run(loaded, setting, folder, known=taken_over(item, path.parent, told))
         run.resume()
         told(sum(variant.rounds for variant in run.variants.values()))
-        run.play(lambda *_: told(1))
+        with following(run, track) as tell:
+
+            def heard(*_: object) -> None:
+                told(1)
+                tell()
+
+            run.play(heard)
     return True
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from threading import Thread
 from typing import Any
 
 from wflsim.sweep.plan import Item
-from wflsim.sweep.playing import Outcome, Watch, play
+from wflsim.sweep.playing import Begin, Outcome, Watch, play
 
 _LOOK_S = 0.2  # between two looks at how far runs have come
 _TRIES = 3  # times that a run may lose its process
@@ -40,7 +40,7 @@ class Processes:
     """
 
     workers: int
-    begin: Callable[[Item, Path, Watch], Outcome] = play
+    begin: Begin = play
 
     def outcomes(self, items: Sequence[Item], runs: Path, watch: Watch) -> Iterator[Outcome]:
         """Yield how each run ended, as they end; after Ctrl-C runs are kept as they are.
@@ -134,7 +134,7 @@ def _follow() -> None:
     os._exit(1)
 
 
-def _play(begin: Callable[[Item, Path, Watch], Outcome], item: Item, runs: Path) -> Outcome:
+def _play(begin: Begin, item: Item, runs: Path) -> Outcome:
     lines, halt = _LINES[0]
 
     def watch(key: str, rounds: int) -> None:

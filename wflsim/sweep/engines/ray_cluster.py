@@ -15,7 +15,7 @@ from zipfile import ZipFile
 from wflsim.errors import UserError
 from wflsim.records.folder import ASIDE, RunFolder, unwritable
 from wflsim.sweep.plan import Item
-from wflsim.sweep.playing import Outcome, Watch, done, play
+from wflsim.sweep.playing import Begin, Outcome, Watch, done, play
 
 _TRIES = 3  # times that a run is begun anew after its worker died
 
@@ -30,11 +30,13 @@ class RayCluster:
         address: Where the cluster is; None for one on this host, made for the sweep.
         cpus: Cores that a run asks for; it trains on as many threads.
         gpus: Share of a GPU that a run asks for.
+        begin: What plays a run on its node.
     """
 
     address: str | None = None
     cpus: float = 1.0
     gpus: float = 0.0
+    begin: Begin = play
 
     def outcomes(self, items: Sequence[Item], runs: Path, watch: Watch) -> Iterator[Outcome]:
         """Yield how each run ended, as they end."""
@@ -47,7 +49,7 @@ class RayCluster:
             threads = max(1, int(self.cpus))
             absent = [item for item in items if not done(item, runs)]
             yield from (Outcome(item.key) for item in items if item not in absent)
-            waiting = {task.remote(item, threads): item for item in absent}
+            waiting = {task.remote(self.begin, item, threads): item for item in absent}
             while waiting:
                 (ref, *_), _ = ray.wait(list(waiting), num_returns=1)
                 item = waiting.pop(ref)
@@ -96,11 +98,11 @@ def _received(item: Item, runs: Path, get: Callable[[], Any]) -> Outcome:
     return outcome  # type: ignore[no-any-return]
 
 
-def _play(item: Item, threads: int) -> tuple[Outcome, bytes]:
+def _play(begin: Begin, item: Item, threads: int) -> tuple[Outcome, bytes]:
     """Play a run on a node; return how it ended, and its folder if nothing went wrong."""
     os.environ.update(OMP_NUM_THREADS=str(threads), WFLSIM_WORKERS=str(threads))
     with TemporaryDirectory(prefix="wflsim-") as folder:
-        outcome = play(item, Path(folder), lambda key, rounds: None)
+        outcome = begin(item, Path(folder), lambda key, rounds: None)
         return outcome, b"" if outcome.error else _packed(Path(folder) / item.key)
 
 
