@@ -228,11 +228,24 @@ def _apart(played: Sequence[Played]) -> list[dict[str, Any]]:
     keys = dict.fromkeys(key for values in told.values() for key in values)
     differ = [key for key in keys if len({repr(values.get(key)) for values in told.values()}) > 1]
     return [
-        dict(one.values)
+        {key: told_of(value) for key, value in one.values.items()}
         if one.values is not None
         else {key: told[one.name].get(key) for key in differ}
         for one in played
     ]
+
+
+def told_of(value: Any) -> Any:
+    """Return a value of an axis as a plain one: of a component its kind, and what was said besides.
+
+    >>> told_of({"kind": "japp", "personal": "output"}), told_of("kkt"), told_of([2, 3])
+    ('japp (personal output)', 'kkt', (2, 3))
+    """
+    if isinstance(value, Mapping):
+        kind = str(value.get("kind", ""))
+        said = ", ".join(f"{key} {told_of(own)}" for key, own in value.items() if key != "kind")
+        return f"{kind} ({said})" if kind and said else kind or said
+    return tuple(map(told_of, value)) if isinstance(value, list) else value
 
 
 def flat(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:

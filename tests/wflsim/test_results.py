@@ -142,3 +142,23 @@ def test_what_older_runs_have_not_recorded_is_not_a_number_there(runs, tmp_path)
     (tmp_path / "runs" / "a" / "rounds.parquet").write_bytes(b"PAR1")
     with pytest.raises(UserError, match="cannot be read"):
         _ = results.load(tmp_path / "runs").rounds
+
+
+def test_components_as_values_are_told_in_words(tiny, tmp_path):
+    """So that they can stand in tables, legends and groups."""
+    from wflsim.scenario.loading import parse
+    from wflsim.scenario.sweep import Sweep
+    from wflsim.sweep.axes import Grid
+    from wflsim.sweep.engines.serial import Serial
+    from wflsim.sweep.plan import planned
+    from wflsim.sweep.runner import sweep
+
+    shadows = ({"kind": "log_normal", "sigma_db": 4}, "none")
+    axes = Sweep((Grid({"channel.shadowing": shadows}),))
+    short = ("learning=none", "rounds=1")
+    plan = planned(lambda more, one: parse(tiny, "t", (*short, *more), one), axes, 3)
+    list(sweep(plan, tmp_path, Serial(), lambda *_: None))
+    found = results.load(tmp_path)
+    expected = {"log_normal (sigma_db 4)", "none"}
+    assert set(found.runs["channel.shadowing"]) == expected
+    assert set(found.rounds["channel.shadowing"].unique()) == expected

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +10,7 @@ from typing import Any, Literal
 from wflsim.errors import UserError
 from wflsim.records.checkpoint import FOLDER, exists
 from wflsim.records.folder import INTERRUPTED, MANIFEST, RunFolder, finite, new_folder
+from wflsim.scenario.describe import ABOUT
 
 if sys.platform != "win32":
     import fcntl
@@ -82,13 +83,20 @@ def _examine(folder: RunFolder, same: Mapping[str, Any], wish: Wish) -> None:
 def _compare(folder: RunFolder, same: Mapping[str, Any], state: str) -> None:
     """Raise with what differs unless a folder holds the same run."""
     told = folder.told()
-    found = list(_differences({key: told.get(key) for key in same}, finite(same)))
+    found = list(_differences(determining(told, same), determining(finite(same), same)))
     if found:
         more = f" and {len(found) - _TOLD} more" if len(found) > _TOLD else ""
         raise UserError(
             f"--out {folder.path}: holds another run, {state}: {'; '.join(found[:_TOLD])}{more}; name another folder, "
             "or play with what it was played with"
         )
+
+
+def determining(mark: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """Return some parts of a manifest without what the scenario says of itself."""
+    found = {key: mark.get(key) for key in keys}
+    whole = found.get("resolved") or {}
+    return {**found, "resolved": {key: value for key, value in whole.items() if key != ABOUT}}
 
 
 def _differences(there: Any, here: Any, path: str = "") -> Iterator[str]:

@@ -12,6 +12,8 @@ from wflsim.scenario.schema import World
 
 DEFAULT = "default"
 PAPER = "paper"
+ABOUT = "about"
+"""What a scenario says of itself; it determines nothing."""
 
 
 def plain(value: Any, hint: Any = None) -> Any:

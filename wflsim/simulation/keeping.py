@@ -1,7 +1,7 @@
 """What a run keeps so that it can go on: its variants as they stand, and a mark of the setting that they stand in."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
@@ -13,6 +13,7 @@ from wflsim.records import checkpoint
 from wflsim.records.encoding import ROOMS, Coder
 from wflsim.records.folder import RunFolder
 from wflsim.scenario.schema import Scenario
+from wflsim.scenario.sources import parts
 from wflsim.simulation.setting import Setting
 
 
@@ -92,15 +93,4 @@ class Keeper:
     @property
     def _rooms(self) -> frozenset[str]:
         """Ours, and the packages of the components that the scenario uses."""
-        found = {type(part).__module__.partition(".")[0] for part in _parts(self.scenario.world)}
-        for system in self.scenario.systems.values():
-            found |= {type(part).__module__.partition(".")[0] for part in _parts(system)}
-        return ROOMS | found
-
-
-def _parts(value: Any) -> Iterator[Any]:
-    """Yield a section and the components in it, theirs too."""
-    if is_dataclass(value):
-        yield value
-        for f in fields(value):
-            yield from _parts(getattr(value, f.name))
+        return ROOMS | {type(part).__module__.partition(".")[0] for part in parts(self.scenario)}

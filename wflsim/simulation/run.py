@@ -18,6 +18,7 @@ from wflsim.records.report import Report
 from wflsim.records.summary import Final, finals
 from wflsim.scenario.describe import PAPER, resolved
 from wflsim.scenario.loading import Loaded
+from wflsim.scenario.sources import sources
 from wflsim.simulation.keeping import Keeper
 from wflsim.simulation.loop import HaltError, Scene, Stage, stage
 from wflsim.simulation.setting import Setting
@@ -283,9 +284,14 @@ def weights_file(variant: str) -> str:
 
 
 def same(loaded: Loaded) -> dict[str, Any]:
-    """Return what must be equal for two runs to be the same: versions, and the resolved scenario but for what a paper says of it."""
+    """Return what must be equal for two runs to be the same: versions, the resolved scenario but for what a paper says of it, and files that it names."""
     played = {key: value for key, value in resolved(loaded).items() if key != PAPER}
-    return {"versions": dict(_versions()), "resolved": played}
+    files = sources(loaded.scenario)
+    return {
+        "versions": dict(_versions()),
+        "resolved": played,
+        **({"files": files} if files else {}),
+    }
 
 
 @cache

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import product
 from typing import Any
 
-from wflsim.errors import UserError
+from wflsim.errors import ScenarioError, UserError
 from wflsim.randomness import Streams
 from wflsim.records.folder import finite
+from wflsim.records.opening import determining
+from wflsim.scenario.document import OVERRIDE
 from wflsim.scenario.loading import Loaded
 from wflsim.scenario.sweep import Sweep
 from wflsim.simulation.run import same
@@ -82,21 +84,33 @@ def planned(read: Read, sweep: Sweep, seed: int) -> Plan:
         _refuse_names(values)
         assignments = [f"{key}={json.dumps(value)}" for key, value in values.items()]
         for one in seeds if sweep.paired else _own(seeds, place):
-            loaded = read(assignments, one)
+            loaded = _read(read, assignments, one)
             name = loaded.scenario.world.name
             items.append(item_of(loaded, values))
     _refuse_twins(items)
     return Plan(name, tuple(items))
 
 
+def _read(read: Read, assignments: Sequence[str], seed: int) -> Loaded:
+    """Return the scenario at a point; mistakes in what is varied are told as the sweep's."""
+    try:
+        return read(assignments, seed)
+    except ScenarioError as error:
+        ours = {f"{OVERRIDE} {text}": f"sweep, {text}" for text in assignments}
+        raise ScenarioError(
+            replace(mistake, source=ours.get(mistake.source, mistake.source))
+            for mistake in error.mistakes
+        ) from error
+
+
 def key_of(loaded: Loaded) -> str:
-    """Return the digest of all that determines a run: the resolved scenario with its seed, and the versions."""
+    """Return the digest of all that determines a run: the resolved scenario with its seed, the files that it names, and the versions."""
     return digest(same(loaded))
 
 
 def digest(mark: Mapping[str, Any]) -> str:
     """Return the key of a run from what must be equal for two runs to be the same."""
-    text = json.dumps(finite(mark), sort_keys=True)
+    text = json.dumps(determining(finite(mark), mark), sort_keys=True)
     return sha256(text.encode()).hexdigest()[:_DIGITS]
 
 

@@ -30,7 +30,7 @@ def shared(items: Sequence[Item], done: Collection[str]) -> list[Item]:
     for item in sorted(items, key=lambda item: item.key not in done):
         whole = json.loads(item.text)
         marks = {
-            name: digest({**whole, "variants": {name: system}})
+            name: digest({"resolved": {**whole, "variants": {name: system}}})
             for name, system in whole["variants"].items()
         }
         donors = {name: first.setdefault(mark, item.key) for name, mark in marks.items()}

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from wflsim.errors import ScenarioError, UserError
@@ -117,3 +118,29 @@ def test_a_system_without_a_name_is_called_by_its_algorithm_also_when_that_is_va
     alone = tiny.partition("variants:")[0] + "algorithm: fedavg\n"
     items = plan_of(alone, Sweep((Grid({"algorithm": ("fedavg", "fedalt")}),))).items
     assert [list(json.loads(item.text)["variants"]) for item in items] == [["fedavg"], ["fedalt"]]
+
+
+def test_what_a_scenario_says_of_itself_sets_no_two_runs_apart(tiny):
+    assert key_of(parse(tiny, "t")) == key_of(parse(f"about: four devices\n{tiny}", "t"))
+
+
+def test_what_is_in_a_file_that_the_scenario_names_determines_a_run(tiny, tmp_path):
+    file = tmp_path / "own.npz"
+    data = f"{{kind: npz, file: {file}, inputs: x, labels: y}}"
+    loaded = parse(tiny, "t", [f"task.data={data}"])
+    keys = [key_of(loaded)]
+    for count in (20, 21, 20):
+        np.savez(file, x=np.zeros((count, 2)), y=np.arange(count) % 2)
+        keys.append(key_of(loaded))
+    absent, first, other, again = keys
+    assert len({absent, first, other}) == 3
+    assert first == again
+
+
+def test_a_mistake_of_an_axis_is_told_as_the_sweeps(tiny):
+    wrong = Sweep((Grid({"radio.bandwith_hz": (1e6, 2e6)}),))
+    with pytest.raises(ScenarioError, match=r"sweep, radio.bandwith_hz=1000000.0: .*bandwidth_hz"):
+        plan_of(tiny, wrong)
+    own = Sweep((Grid({"rounds": (1, 2)}),))
+    with pytest.raises(ScenarioError, match=r"--set radio.bandwith_hz=1"):
+        planned(lambda more, one: parse(tiny, "t", ("radio.bandwith_hz=1", *more), one), own, 3)

@@ -94,6 +94,15 @@ def test_what_is_there_is_not_played_again(plan, undisturbed, monkeypatch):
     assert content(undisturbed) == before
 
 
+def test_what_is_said_of_a_scenario_plays_nothing_again(tiny, plan, undisturbed, monkeypatch):
+    monkeypatch.setattr(playing, "Run", None)  # whoever plays fails
+    told = planned(
+        lambda more, one: parse(f"about: x\n{tiny}", "t", (*SILENT, *more), one), SWEEP, 3
+    )
+    assert [play(item, undisturbed / "runs", no_watch).error for item in told.items] == [""] * 4
+    assert {item.key for item in told.items} == {item.key for item in plan.items}
+
+
 def test_a_run_that_fails_is_written_down_and_the_rest_goes_on(tiny, tmp_path):
     failing = Sweep((Grid({"task.partition.per_device": (2, 11)}),))  # there are ten classes
     plan = planned(
