@@ -63,8 +63,18 @@ def write(
     with styled(style):
         RunFolder(path.parent).write(
             path.name,
-            lambda aside: figure.savefig(aside, metadata=_metadata(path.suffix, told or {})),
+            lambda aside: _save(figure, aside, told or {}),
         )
+
+
+def _save(figure: Figure, path: Path, told: Mapping[str, str]) -> None:
+    """Save a figure with what its file tells; PGF, which has no place for that, in comments."""
+    if path.suffix != ".pgf":
+        figure.savefig(path, metadata=_metadata(path.suffix, told))
+        return
+    figure.savefig(path)
+    said = "".join(f"% {key}: {value}\n" for key, value in told.items())
+    path.write_text(said + path.read_text(encoding="utf-8"), encoding="utf-8")
 
 
 def _metadata(ending: str, told: Mapping[str, str]) -> dict[str, Any]:

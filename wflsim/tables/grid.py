@@ -37,6 +37,9 @@ class Grid:
     notes: Sequence[str] = ()
 
 
+_LONG = 48
+"""Letters of words that LaTeX sets in one line of a column."""
+_HALF = 0.45
 _ESCAPES = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -85,7 +88,7 @@ def formula(text: str) -> bool:
 
 def latex(grid: Grid) -> str:
     """Return a table for LaTeX with the package booktabs."""
-    columns = "l" * grid.texts + "r" * (len(grid.header) - grid.texts)
+    columns = "".join(_aligned(grid, place) for place in range(len(grid.header)))
     lines = [rf"% needs \usepackage{{booktabs}}{''.join(chr(10) + '% ' + n for n in grid.notes)}"]
     lines += [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", _line(map(escaped, grid.header))]
     lines.append(r"\midrule")
@@ -142,6 +145,14 @@ def comma_separated(header: Sequence[str], rows: Sequence[Sequence[object]]) -> 
 
 FORMS: Mapping[str, Callable[[Grid], str]] = {"latex": latex, "markdown": markdown, "text": text}
 """How a table can be set."""
+
+
+def _aligned(grid: Grid, place: int) -> str:
+    """Return how LaTeX sets a column: many words in lines of nearly half a page's width, others in one line, numbers to the right."""
+    if place >= grid.texts:
+        return "r"
+    longest = max((len(row[place].text) for row in grid.rows), default=0)
+    return rf"p{{{_HALF}\linewidth}}" if longest > _LONG else "l"
 
 
 def _line(parts: Iterable[str]) -> str:
