@@ -1,7 +1,7 @@
 """A scenario's parameters as papers list them: what, its symbol, its value with unit; what is off stays out."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, is_dataclass
+from dataclasses import MISSING, is_dataclass, replace
 from typing import Any
 
 from wflsim.catalog import family_of, fields_of, kind_of
@@ -53,12 +53,22 @@ SYMBOLS: Mapping[str, str] = {
 def parameters(loaded: Loaded) -> Grid:
     """Return the table of a scenario's parameters; what variants do not share is told of each."""
     world, systems = loaded.scenario.world, loaded.scenario.systems
-    rows = [row for name in SECTIONS for row in _section(name, getattr(world, name))]
+    sections = {name: getattr(world, name) for name in SECTIONS}
+    sections["channel"] = _heard(world.channel)
+    rows = [row for name, section in sections.items() for row in _section(name, section)]
     told = {name: dict(_system(system)) for name, system in systems.items()}
     for key in dict.fromkeys(key for own in told.values() for key in own):
         rows += _shared(key, {name: own.get(key, UNKNOWN) for name, own in told.items()})
     body = [[Cell(name), Cell(SYMBOLS.get(key, "")), Cell(value)] for key, name, value in rows]
     return Grid(["parameter", "symbol", "value"], body, texts=3)
+
+
+def _heard(channel: Any) -> Any:
+    """Return the channel without a deviation of its path loss that its shadowing does not ask for."""
+    asks = getattr(channel.shadowing, "sigma_db", 0.0) is None
+    if asks or not hasattr(channel.path_loss, "sigma_db"):
+        return channel
+    return replace(channel, path_loss=replace(channel.path_loss, sigma_db=None))
 
 
 def _section(name: str, section: Any) -> Iterator[tuple[str, str, str]]:

@@ -48,3 +48,12 @@ def test_the_command_prints_it():
     assert r"rounds &  & 7 \\" in done.stdout
     assert r"$p_k^{\max}$" in done.stdout
     assert r"margin, nr\_with\_margin &  & 60 ms" in done.stdout
+
+
+def test_the_deviation_of_a_path_loss_is_told_where_shadowing_takes_it():
+    def loss(*assignments):
+        return told("quickstart", *assignments)["path loss"][1]
+
+    plain = "log distance (intercept 128.1 dB, slope 37.6 dB"
+    assert loss() == loss("channel.shadowing=none") == f"{plain})"
+    assert loss("channel.shadowing.sigma_db=null") == f"{plain}, sigma 8 dB)"
