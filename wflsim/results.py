@@ -77,6 +77,32 @@ class Results:
         """Keys of the scenario that set runs apart."""
         return [name for name in self.runs.columns if name not in OWN]
 
+    def axes_of(self, variant: str) -> list[str]:
+        """Keys of the scenario that set runs apart and concern a variant: all but those of other variants alone."""
+        own = ["variants", variant]
+        return [
+            axis for axis in self.axes if (key := axis.split("."))[0] != own[0] or key[:2] == own
+        ]
+
+    @cached_property
+    def again(self) -> frozenset[tuple[str, str]]:
+        """Variant and run of what is there once more: played with the same seed, set apart by nothing that concerns it, to the same records."""
+        seen, found = set(), []
+        for one, run in zip(self.played, self.runs.to_dict("records"), strict=True):
+            for variant, said in one.told.get("variants", {}).items():
+                apart = [repr(run[axis]) for axis in self.axes_of(variant)]
+                mark = (
+                    one.owns["scenario"],
+                    one.owns["seed"],
+                    variant,
+                    said.get("records_sha256"),
+                    *apart,
+                )
+                if mark in seen and said.get("records_sha256"):
+                    found.append((variant, one.name))
+                seen.add(mark)
+        return frozenset(found)
+
     @cached_property
     def rounds(self) -> pd.DataFrame:
         """A row an exchange of a round of a variant of a run."""

@@ -52,14 +52,15 @@ def framed(
     found = {}
     for table, columns in tables.items():
         frame = _read(results, table, columns)
-        frame = frame[frame["variant"].isin(chosen)].copy()
+        frame = frame[frame["variant"].isin(chosen)]
         if frame.empty:
             raise UserError(f"{results.path}: {table} are empty, no round is over; play the run on")
         variant_code = pd.Categorical(frame["variant"].astype(str), chosen).codes
         run_code = pd.Categorical(frame["run"], runs).codes
-        codes = place[variant_code, run_code].tolist()
-        frame["line"] = pd.Categorical.from_codes(codes, pd.Index(lines))
-        found[table] = frame
+        codes = place[variant_code, run_code]
+        own = frame[codes >= 0].copy()
+        own["line"] = pd.Categorical.from_codes(codes[codes >= 0].tolist(), pd.Index(lines))
+        found[table] = own
     return found
 
 
@@ -76,14 +77,14 @@ def shown(results: Results, variants: Sequence[str] = ()) -> list[str]:
 
 
 def _called_of(results: Results, chosen: Sequence[str]) -> dict[tuple[str, str], str]:
-    """Return variant and run → what their line is called, variant by variant."""
-    points = apart(results.runs, results.axes)
-    several = len(chosen) > 1 or not all(points.values())
+    """Return variant and run → what their line is called, variant by variant; what is there again has no line."""
+    points = {variant: apart(results.runs, results.axes_of(variant)) for variant in chosen}
+    several = len(chosen) > 1 or not all(points[chosen[0]].values())
     return {
-        (variant, one.name): _called(variant if several else "", points[one.name])
+        (variant, one.name): _called(variant if several else "", points[variant][one.name])
         for variant in chosen
         for one in results.played
-        if variant in one.told["variants"]
+        if variant in one.told["variants"] and (variant, one.name) not in results.again
     }
 
 

@@ -71,7 +71,13 @@ def outcomes(results: Results, names: Sequence[str]) -> list[Row]:
     if finals.empty:
         raise UserError(f"{results.path}: no variant has come to its end; play on, and ask again")
     numbers = {name: _numbers(results, name) for name in names}
-    about = _told_apart(finals, results.axes)
+    once = [
+        (variant, run) not in results.again
+        for variant, run in zip(finals[VARIANT], finals["run"], strict=True)
+    ]
+    finals = finals[once]
+    numbers = {name: values[once] for name, values in numbers.items()}
+    about = _told_apart(finals, results)
     groups = about.astype(str).agg("\0".join, axis=1)
     rows = []
     for group in dict.fromkeys(groups):
@@ -173,8 +179,16 @@ def _numbers(results: Results, name: str) -> np.ndarray[Any, np.dtype[np.float64
     return finals[name].to_numpy(dtype=np.float64, na_value=nan)
 
 
-def _told_apart(finals: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
-    """Return of every row what tells it from others: scenario, where there are several; axes that vary within one; variant."""
+def _told_apart(finals: pd.DataFrame, results: Results) -> pd.DataFrame:
+    """Return of every row what tells it from others: scenario, where there are several; axes that vary within one; variant.
+
+    A key of another variant tells nothing of a row.
+    """
+    axes, finals = results.axes, finals.copy()
+    for axis in axes:
+        own = [axis in results.axes_of(variant) for variant in finals[VARIANT]]
+        told = [value if ours else "" for value, ours in zip(finals[axis], own, strict=True)]
+        finals[axis] = pd.Series(told, finals.index, dtype=object)
     texts = finals[list(axes)].map(repr)
     several = len(set(finals["scenario"])) > 1
     vary = [axis for axis in axes if texts.groupby(finals["scenario"])[axis].nunique().max() > 1]

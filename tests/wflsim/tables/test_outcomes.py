@@ -132,8 +132,8 @@ def test_csv_has_unrounded_numbers(runs):
 def test_a_seed_that_was_played_twice_is_no_second_one(runs, tmp_path):
     for name in "ab":
         shutil.copytree(runs / "1e+06" / "seed-1", tmp_path / name)
-    with pytest.raises(UserError, match=r"played several times .*\(a, b\); name those"):
-        outcomes(results.load(tmp_path), ["energy_j"])
+    rows = outcomes(results.load(tmp_path), ["energy_j"])
+    assert [row.outcomes["energy_j"].seeds for row in rows] == [1, 1, 1]
     again = results.load(tmp_path / "a", tmp_path / "a")
     assert len(again.runs) == 1
 
@@ -176,3 +176,54 @@ def test_a_run_without_an_end_has_no_table(runs, tmp_path):
     path.write_text(json.dumps({**json.loads(path.read_text()), "variants": {}}))
     with pytest.raises(UserError, match="no variant has come to its end"):
         outcomes(results.load(tmp_path), ["energy_j"])
+
+
+@pytest.fixture(scope="module")
+def own_axis(tmp_path_factory, play):
+    """Two seeds of three shares of the deadline of one variant, which the others know nothing of."""
+    root = tmp_path_factory.mktemp("own")
+    for seed in (1, 2):
+        for share in (0.4, 0.5, 0.6):
+            own = f"variants.pruned.deadline.share={share}"
+            play(
+                root / f"{share}-{seed}", "quickstart", "learning=none", "rounds=1", own, seed=seed
+            )
+    return root
+
+
+def test_a_key_of_one_variant_tells_the_others_not_apart(own_axis):
+    found = results.load(own_axis)
+    key = "variants.pruned.deadline.share"
+    assert found.axes_of("pruned") == [key]
+    assert found.axes_of("fedalt") == []
+    kept = {"0.4-1", "0.4-2"}
+    every = {one.name for one in found.played}
+    assert found.again == {(v, run) for v in ("fedalt", "fedavg") for run in every - kept}
+    rows = outcomes(found, ["simulated_s"])
+    assert [tuple(row.about.values()) for row in rows] == [
+        (0.4, "pruned"), ("", "fedalt"), ("", "fedavg"), (0.5, "pruned"), (0.6, "pruned")
+    ]  # fmt: skip
+    assert {len(row.outcomes["simulated_s"].values) for row in rows} == {2}
+    assert len(found.finals) == 18  # the frames keep all
+
+
+def test_what_should_be_alike_and_is_not_stays(own_axis, tmp_path):
+    """Records that differ where no key says why are no repetition: they are told as played twice."""
+    shutil.copytree(own_axis, tmp_path / "runs")
+    path = tmp_path / "runs" / "0.5-1" / "manifest.json"
+    told = json.loads(path.read_text())
+    told["variants"]["fedalt"]["records_sha256"] = "0" * 64
+    path.write_text(json.dumps(told))
+    found = results.load(tmp_path / "runs")
+    assert ("fedalt", "0.5-1") not in found.again
+    with pytest.raises(UserError, match=r"played several times .*\(0.4-1, .*0.5-1.*\); name those"):
+        outcomes(found, ["simulated_s"])
+
+
+def test_lines_of_figures_are_those_rows(own_axis):
+    from wflsim.figures.lines import framed, names
+
+    frame = framed(results.load(own_axis), {"rounds": ("end_s",)})["rounds"]
+    pruned = [f"pruned, share {share}" for share in (0.4, 0.5, 0.6)]
+    assert names(frame) == [*pruned, "fedalt", "fedavg"]
+    assert frame.groupby("line", observed=True).size().tolist() == [2] * 5
