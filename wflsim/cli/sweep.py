@@ -75,7 +75,7 @@ def command(
         return
     engine, found = crew.engine(track), None
     if screen:
-        plan, found = _screened(plan, plan_of, folder, crew.engine(), quiet)
+        plan, found = _screened(plan, plan_of, folder, (crew.engine(), engine), quiet)
     tally = _play(plan, folder, engine, quiet, found=found)
     _tell(plan, folder, tally, form, quiet)
 
@@ -106,15 +106,20 @@ def _planner(
 
 
 def _screened(
-    plan: "Plan", plan_of: "Callable[..., Plan]", folder: Path, engine: "Engine", quiet: bool
+    plan: "Plan",
+    plan_of: "Callable[..., Plan]",
+    folder: Path,
+    engines: "tuple[Engine, Engine]",
+    quiet: bool,
 ) -> "tuple[Plan, Mapping[str, Any]]":
-    """Return the points that are worth training, and what was found of all."""
+    """Return the points that are worth training, and what was found of all; who plays them without training, and the first with it."""
     from wflsim.sweep.runner import RUNS
     from wflsim.sweep.screening import UNTRAINED, refuse_untrained, screened
 
     refuse_untrained(plan)
     aside, untrained = folder / "screening", plan_of(UNTRAINED)
-    for what, where, first in ((untrained, aside, None), (plan, folder, 1)):
+    steps = ((untrained, aside, None), (plan, folder, 1))
+    for (what, where, first), engine in zip(steps, engines, strict=True):
         tally = _play(what, where, engine, quiet, first=first)
         if tally.failed:
             error = next(iter(tally.failed.values())).error
@@ -158,13 +163,16 @@ def _show(plan: "Plan", folder: Path, form: str, workers: int) -> None:
     """Print the plan."""
     from wflsim.sweep.estimate import estimate_s
     from wflsim.sweep.runner import tally_of
+    from wflsim.sweep.sharing import own_rounds, shared
 
     tally = tally_of(plan, folder)
-    left = [item for item in plan.items if item.key not in tally.done]
+    left = [item for item in shared(plan.items, tally.done) if item.key not in tally.done]
     if workers > 1:
         os.environ.setdefault("WFLSIM_WORKERS", "1")  # as each of them plays
     one_s = estimate_s(left[0], tally.took_s) if left else 0.0
     rest_s = one_s * -(-len(left) // workers)
+    if left and not tally.took_s:  # a run was tried that takes nothing over
+        rest_s *= sum(map(own_rounds, left)) / sum(item.rounds for item in left)
     if form == "json":
         points = [{**item.told, "done": item.key in tally.done} for item in plan.items]
         click.echo(

@@ -39,6 +39,12 @@ def shared(items: Sequence[Item], done: Collection[str]) -> list[Item]:
     return [found[item.key] for item in items]
 
 
+def own_rounds(item: Item) -> int:
+    """Return the rounds that a run plays itself, those of variants that it can have of others left out."""
+    systems = json.loads(item.text)["variants"].items()
+    return sum(system["rounds"] for name, system in systems if name not in item.donors)
+
+
 def taken_over(
     item: Item, runs: Path, told: Callable[[int], None]
 ) -> Callable[[Run, str], Variant | None]:

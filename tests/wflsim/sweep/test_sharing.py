@@ -17,7 +17,7 @@ from wflsim.sweep.axes import Grid
 from wflsim.sweep.engines.serial import Serial
 from wflsim.sweep.plan import planned
 from wflsim.sweep.runner import sweep
-from wflsim.sweep.sharing import left_behind, shared
+from wflsim.sweep.sharing import left_behind, own_rounds, shared
 
 SHARES = Sweep((Grid({"variants.pruned.deadline.share": (0.4, 0.5, 0.6)}),), (1, 2))
 
@@ -69,6 +69,10 @@ def test_baselines_that_no_point_changes_are_played_once_a_seed(plan, alone, pla
     assert sorted(played) == ["FedAlt"] * 2 + ["FedAvg"] * 2 + ["Japp"] * 6
     assert content(tmp_path / "runs") == content(alone)
     assert heard == {item.key: item.rounds for item in plan.items}
+
+
+def test_what_is_taken_over_is_no_round_of_ones_own(plan):
+    assert [own_rounds(item) for item in shared(plan.items, ())] == [9, 9, 3, 3, 3, 3]
 
 
 def test_a_world_of_its_own_shares_nothing(tiny):
