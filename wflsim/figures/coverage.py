@@ -110,7 +110,7 @@ def _panels(width_in: float, steep: float) -> tuple[Figure, tuple[Axes, Axes]]:
         steep: The ground's height over its width.
     """
     wide = width_in >= WIDTHS_IN["two"]
-    map_in = min(max(0.8 + (0.5 if wide else 0.82) * width_in * steep, 1.8), 5.0)
+    map_in = min(max(0.8 + (0.5 if wide else 0.82) * width_in * steep, 2.2), 5.0)
     figure = Figure(figsize=(width_in, map_in if wide else map_in + 1.8))
     if wide:
         left, right = figure.subplots(1, 2, width_ratios=(1.35, 1.0))

@@ -21,6 +21,8 @@ BETWEEN = (5.0, 95.0)
 """Percentiles of a device's gains that its bar goes from and to."""
 NAMED = {True: 20, False: 14}
 """In two columns or not → devices of which every one has room for its number."""
+LEAST_DB = 2.0
+"""Decibels that an axis and the shades go over at least."""
 APART = {
     "devices' means about all devices' mean": {"color": "black", "linestyle": "--", "marker": ""},
     "gains about their device's mean": {"color": "#0072B2", "linestyle": "-", "marker": ""},
@@ -98,6 +100,7 @@ def heat(axes: Axes, gain_db: FloatArray, numbers: Sequence[str], fleet: int) ->
     """
     count, rounds = gain_db.shape
     low, high = np.nanpercentile(gain_db, [1.0, 99.0])
+    low, high = min(low, (low + high - LEAST_DB) / 2), max(high, (low + high + LEAST_DB) / 2)
     shades = axes.imshow(
         gain_db,
         cmap="cividis",
@@ -105,12 +108,12 @@ def heat(axes: Axes, gain_db: FloatArray, numbers: Sequence[str], fleet: int) ->
         interpolation="nearest",
         extent=(-0.5, rounds - 0.5, count - 0.5, -0.5),
         vmin=low,
-        vmax=max(high, low + 1e-9),
+        vmax=high,
     )
     bar = axes.figure.colorbar(shades, ax=axes, pad=0.02, aspect=25, extend="both")
     bar.set_label(label("gain_db"))
     axes.grid(visible=False)
-    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
     axes.set_xlabel(label("round"))
     _number(axes, numbers)
     some = f" ({count} of {fleet})" if count < fleet else ""
@@ -124,10 +127,20 @@ def levels(axes: Axes, gain_db: FloatArray, numbers: Sequence[str]) -> None:
     size, width = (2.5, 1.0) if len(numbers) else (1.5, 0.5)
     axes.hlines(rows, low, high, color="#0072B2", linewidth=width)
     axes.plot(np.nanmean(gain_db, axis=1), rows, "o", color="black", markersize=size)
+    _wide_enough(axes)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     _number(axes, numbers)
     axes.grid(visible=False, axis="y")
     axes.set_xlabel("mean, and 5 to\n95 % of gains [dB]")
+
+
+def _wide_enough(axes: Axes) -> None:
+    """Let decibels from left to right be no fewer than can be told, and few of them numbered."""
+    left, right = axes.get_xlim()
+    axes.set_xlim(
+        min(left, (left + right - LEAST_DB) / 2), max(right, (left + right + LEAST_DB) / 2)
+    )
+    axes.xaxis.set_major_locator(MaxNLocator(3))
 
 
 def _number(axes: Axes, numbers: Sequence[str]) -> None:
@@ -143,6 +156,7 @@ def scales(axes: Axes, gain_db: FloatArray) -> None:
     for values, look in zip(parts, APART.values(), strict=True):
         at, part = distribution(values)
         axes.plot(at, part, drawstyle="steps-post", **look)  # type: ignore[arg-type]
+    _wide_enough(axes)
     axes.set_ylim(0.0, 1.02)
     axes.set_xlabel("gain about a\nmean [dB]")
     axes.set_ylabel("empirical CDF")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
@@ -37,6 +38,9 @@ FREE: Mapping[str, Any] = {
 }
 EDGE: Mapping[str, Any] = {"edgecolor": "0.2", "linewidth": 0.35}
 LINE: Mapping[str, Any] = {"color": "0.5", "linewidth": 0.2}
+NO_EDGE: Mapping[str, Any] = {"edgecolor": "none", "linewidth": 0}
+MANY = 300
+"""Rectangles from which on edges would hide them."""
 BEFORE, ACTIVE = PHASES[:-2], PHASES[:-1]
 MOST_LINES = 60
 """Resource blocks up to which each has a line of its own."""
@@ -44,6 +48,10 @@ ROOM_PT = (4.2, 6.0)
 """Width of a digit and height of a number that stands in a grant."""
 _NONE = 1e-9
 """Share of the band, and seconds, that are nothing."""
+
+
+Part = tuple[float, float]
+"""A part of the band, from and to in Hz."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +117,9 @@ def _round(one: Played, variant: str) -> tuple[Mapping[str, Any], Grants]:
     rounds, clients = (one.folder.read(table, variant=variant) for table in ("rounds", "clients"))
     about, _ = typical(rounds, clients)
     if not about:
-        raise UserError(f"{one.folder.path}: of '{variant}' no round is over; play the run on")
+        raise UserError(
+            f"{one.folder.path}: of '{variant}' no round is over; play the run on, or choose others with --variant"
+        )
     return about, granted(about, clients)
 
 
@@ -143,16 +153,18 @@ def stacked(grants: Grants, total_hz: float) -> list[Piece]:
     A grant that fits into no gap is drawn in several pieces. No two overlap unless more was granted than there is.
     """
     pieces: list[Piece] = []
+    gaps: list[Part] = []
     for row, width_hz in enumerate(grants.width_hz):
-        busy = [p for p in pieces if grants.until_s[p.row] > grants.from_s[row] + _NONE]
-        gaps = _gaps(busy, total_hz)
-        least_hz = width_hz * (1.0 - _NONE)
-        whole = [(low, low + width_hz) for low, high in gaps if high - low >= least_hz][:1]
-        pieces += [Piece(row, low, high) for low, high in whole or _filled(gaps, width_hz)]
+        begin_s = grants.from_s[row]
+        if not row or begin_s != grants.from_s[row - 1]:
+            busy = [piece for piece in pieces if grants.until_s[piece.row] > begin_s + _NONE]
+            gaps = _gaps(busy, total_hz)
+        parts, gaps = _taken(gaps, float(width_hz))
+        pieces += [Piece(row, low_hz, high_hz) for low_hz, high_hz in parts]
     return pieces
 
 
-def _gaps(busy: Sequence[Piece], total_hz: float) -> list[tuple[float, float]]:
+def _gaps(busy: Sequence[Piece], total_hz: float) -> list[Part]:
     """Return what is free of the band, from the bottom up."""
     gaps, low_hz = [], 0.0
     for piece in sorted(busy, key=lambda piece: piece.low_hz):
@@ -162,15 +174,19 @@ def _gaps(busy: Sequence[Piece], total_hz: float) -> list[tuple[float, float]]:
     return [*gaps, (low_hz, total_hz)] if total_hz - low_hz > _NONE * total_hz else gaps
 
 
-def _filled(gaps: Sequence[tuple[float, float]], width_hz: float) -> list[tuple[float, float]]:
-    """Return parts of gaps, from the first on, that have a width together."""
-    found, left_hz = [], width_hz
-    for low_hz, high_hz in gaps:
-        taken_hz = min(left_hz, high_hz - low_hz)
+def _taken(gaps: Sequence[Part], width_hz: float) -> tuple[list[Part], list[Part]]:
+    """Return parts of gaps that have a width together, of the first that has all of it or else of all in turn; and what is left."""
+    roomy = [gap for gap in gaps if gap[1] - gap[0] >= width_hz * (1.0 - _NONE)][:1]
+    parts, left, needed_hz = [], [], width_hz
+    for gap in gaps:
+        low_hz, high_hz = gap
+        taken_hz = min(needed_hz, high_hz - low_hz) if gap in (roomy or [gap]) else 0.0
+        needed_hz -= taken_hz
         if taken_hz > 0.0:
-            found.append((low_hz, low_hz + taken_hz))
-            left_hz -= taken_hz
-    return found
+            parts.append((low_hz, low_hz + taken_hz))
+        if high_hz - low_hz - taken_hz > _NONE * width_hz:
+            left.append((low_hz + taken_hz, high_hz))
+    return parts, left
 
 
 def band(axes: Axes, about: Mapping[str, Any], grants: Grants, total_hz: float) -> None:
@@ -180,6 +196,7 @@ def band(axes: Axes, about: Mapping[str, Any], grants: Grants, total_hz: float) 
     up, prefix = handy("bandwidth_hz", np.array([total_hz]))
     axes.set(xlim=(0.0, 1.01 * across * length_s), ylim=(0.0, up * total_hz))
     axes.add_patch(Rectangle((0.0, 0.0), across * length_s, up * total_hz, zorder=0.5, **FREE))
+    shapes: list[Rectangle] = []
     for place, piece in enumerate(stacked(grants, total_hz)):
         colour, device = COLOURS[place % len(COLOURS)], int(grants.device[piece.row])
         from_s, send_s, until_s = (
@@ -189,9 +206,13 @@ def band(axes: Axes, about: Mapping[str, Any], grants: Grants, total_hz: float) 
         low, high = up * piece.low_hz, up * piece.high_hz
         waits = Rectangle((from_s, low), send_s - from_s, high - low, facecolor=pale(colour))
         sends = Rectangle((send_s, low), until_s - send_s, high - low, facecolor=colour)
-        for part in (waits, sends):
-            axes.add_patch(part).set(**EDGE)
+        shapes += [waits, sends]
         _number(axes, device, [sends, waits])
+    faces, edge = (
+        [shape.get_facecolor() for shape in shapes],
+        EDGE if len(shapes) < MANY else NO_EDGE,
+    )
+    axes.add_collection(PatchCollection(shapes, facecolors=faces, **edge), autolim=False)
     if about["deadline_s"] <= 1.01 * length_s:
         axes.axvline(across * about["deadline_s"], color="black", linestyle="--", linewidth=0.8)
     axes.grid(visible=False)

@@ -24,8 +24,8 @@ MOST = 4
 """Other variants, or points of a sweep, that are drawn."""
 WORTH = 0.005
 """Share of the larger total below which a part is drawn with others that are as small."""
-SEEN = 1e-4
-"""Share of it below which nothing is drawn."""
+DIGITS = 4
+"""Digits of the largest total that are told; nothing is drawn that is less than half of the last."""
 OTHERS = {ROUNDS: "number of rounds", REST: "in no phase", "": "all else"}
 COLUMNS = {"s": ("end_s", "simulated time"), "J": ("energy_j", "energy")}
 PLAIN: Any = {"color": "0.55", "hatch": ""}
@@ -54,6 +54,8 @@ def draw(results: Results, wanted: Wanted, variants: Sequence[str]) -> Figure:
     falls = found(results, variants)
     wide = wanted.width_in >= WIDTHS_IN["two"]
     sides = [each for pair in falls.values() for each in pair]
+    if not any(each.a or each.b for each in sides):
+        raise UserError(f"{results.path}: nothing was spent, no round is over; play the run on")
     rows = [len(steps(each)) + 2 for each in sides]
     most = [max(rows[k : k + 2]) for k in range(0, len(rows), 2)] if wide else rows
     heights_in = [0.62 + 0.15 * count for count in most]
@@ -108,10 +110,19 @@ def steps(causes: Causes) -> list[Step]:
     worth = {name: by for name, by in parts.items() if abs(by) >= WORTH * size and by}
     rest = sum(by for name, by in parts.items() if name not in worth)
     found, level = [], causes.a
-    for name, by in {**worth, **({"": rest} if abs(rest) > SEEN * size else {})}.items():
+    for name, by in {**worth, **({"": rest} if abs(rest) >= last_digit(size) / 2 else {})}.items():
         found.append(Step(name, level, by))
         level += by
     return found
+
+
+def last_digit(size: float) -> float:
+    """Return what one of the last digit is worth that is told beside a number.
+
+    >>> last_digit(12.84), last_digit(0.9), last_digit(0.0)
+    (0.01, 0.0001, 0.0001)
+    """
+    return float(f"1e{ceil(log10(size or 1.0)) - DIGITS}")
 
 
 def fall(axes: Axes, causes: Causes, one: str, other: str) -> None:
@@ -120,7 +131,7 @@ def fall(axes: Axes, causes: Causes, one: str, other: str) -> None:
     column, words = COLUMNS[causes.unit]
     largest = max([causes.a, causes.b, *(step.start + step.by for step in made)])
     factor, prefix = handy(column, np.array([largest]))
-    digits = max(0, 4 - ceil(log10(factor * largest))) if largest else 0
+    digits = max(0, -round(log10(last_digit(factor * largest))))
     bars = [Step(one, 0.0, causes.a), *made, Step(other, 0.0, causes.b)]
     for row, step in enumerate(bars):
         total = row in (0, len(bars) - 1)
@@ -137,7 +148,7 @@ def fall(axes: Axes, causes: Causes, one: str, other: str) -> None:
             axes.vlines(factor * (step.start + step.by), row - 0.36, row + 1.36, **LINE)
     axes.set_yticks(range(len(bars)), [one, *(_called(step.name) for step in made), other])
     axes.set_ylim(len(bars) - 0.4, -0.6)
-    axes.set_xlim(0.0, 1.16 * factor * largest or 1.0)
+    axes.set_xlim(0.0, 1.2 * factor * largest or 1.0)
     axes.grid(visible=False, axis="y")
     axes.tick_params("y", length=0)
     axes.set_xlabel(label(column, prefix, words))

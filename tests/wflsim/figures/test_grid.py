@@ -91,9 +91,9 @@ def test_the_full_areas_are_hertz_times_the_seconds_of_uploads(little):
     one = results.load(little / "seed-2")
     figure = drawn("grid", one, Wanted())
     for axes, name in zip(figure.axes, ("pruned", "fedavg"), strict=True):
-        parts = [patch for patch in axes.patches if type(patch) is Rectangle]
-        unused, *parts = parts
-        areas = [part.get_width() * part.get_height() for part in parts]
+        (unused,) = (patch for patch in axes.patches if type(patch) is Rectangle)
+        (parts,) = axes.collections
+        areas = [np.prod(path.get_extents().size) for path in parts.get_paths()]
         rounds, rows = (one.played[0].folder.read(of, variant=name) for of in ("rounds", "clients"))
         number = int(axes.get_xlabel().split("round ")[1].split()[0])
         here, length_s = rows["round"] == number, rounds["length_s"][rounds["round"] == number][0]
@@ -103,7 +103,7 @@ def test_the_full_areas_are_hertz_times_the_seconds_of_uploads(little):
         said = float(axes.get_title(loc="left").split("\n")[1].split()[0])
         assert said == pytest.approx(100 * sent.sum() / (1e6 * length_s), abs=0.06)
         assert [text.get_text() for text in axes.texts] == ["0", "1", "2", "3"]
-        faces = [part.get_facecolor()[:3] for part in parts]
+        faces = [tuple(face[:3]) for face in parts.get_facecolor()]
         assert all(
             np.allclose(pale(full), light)
             for light, full in zip(faces[::2], faces[1::2], strict=True)
@@ -117,5 +117,6 @@ def test_resource_blocks_are_counted_where_the_band_is_granted_in_them(play, tmp
     beside = [axes for axes in figure.axes if axes.get_ylabel() == "resource blocks"]
     assert len(beside) == 1
     assert beside[0].get_ylim()[1] == pytest.approx(20e6 / 360e3)
-    edges_mhz = {round(p.get_y() / 0.36, 6) for p in figure.axes[1].patches if p.get_height() < 20}
-    assert all(edge == round(edge) for edge in edges_mhz), "every grant begins at a block's border"
+    granted_mhz = [path.get_extents().y0 for path in figure.axes[1].collections[0].get_paths()]
+    edges = np.array(granted_mhz) / 0.36
+    np.testing.assert_allclose(edges, edges.round(), atol=1e-6)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -90,6 +91,30 @@ def test_data_that_are_not_here_are_told(little, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="drawn from its data set, which cannot be read here"):
         drawn("partition", found, Wanted())
     assert drawn("coverage", found, Wanted()).axes, "the ground needs no data"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("grid", "of 'pruned' no round is over"),
+        ("fading", "nobody took part"),
+        ("bound", "are empty"),
+        ("waterfall", "nothing was spent"),
+    ],
+)
+def test_runs_of_which_no_round_is_over_are_told(name, said, little, tmp_path):
+    shutil.copytree(little / "seed-1", tmp_path / "run")
+    for table in ("rounds", "clients"):
+        path = tmp_path / "run" / f"{table}.parquet"
+        pq.write_table(pq.read_table(path).slice(0, 0), path)
+    with pytest.raises(UserError, match=said):
+        drawn(name, results.load(tmp_path / "run"), Wanted())
+
+
+@pytest.mark.parametrize("name", [*OF_ONE, "waterfall"])
+def test_a_style_is_laid_over_them(name, one):
+    figure = drawn(name, one, Wanted(style="dark_background"))
+    assert figure.get_facecolor() == (0, 0, 0, 1)
 
 
 def test_the_partition_is_that_of_the_run(one):

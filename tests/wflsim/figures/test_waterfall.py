@@ -10,7 +10,7 @@ from wflsim.comparison.causes import ROUNDS, Causes, Part
 from wflsim.errors import UserError
 from wflsim.figures.drawing import drawn
 from wflsim.figures.layout import Wanted
-from wflsim.figures.waterfall import SEEN, WORTH, found, steps
+from wflsim.figures.waterfall import WORTH, found, last_digit, steps
 
 AMOUNTS = st.lists(st.floats(-1.0, 1.0), min_size=3, max_size=3)
 
@@ -28,7 +28,7 @@ def test_steps_lead_from_one_total_to_the_other_without_a_gap(differences):
     for step in steps(told):
         assert step.start == pytest.approx(level)
         level = step.start + step.by
-    assert level == pytest.approx(told.b, abs=1.001 * SEEN * max(told.a, told.b))
+    assert level == pytest.approx(told.b, abs=0.501 * last_digit(max(told.a, told.b)))
 
 
 def test_small_parts_are_one_and_what_is_nothing_is_left_out():
@@ -52,7 +52,8 @@ def test_bars_are_the_totals_of_the_runs_and_the_steps_between_them(little):
         assert last.get_width() == pytest.approx(scale * finals.loc["pruned", column], rel=1e-6)
         moved = sum(bar.get_width() for bar in between)
         assert moved == pytest.approx(
-            last.get_width() - first.get_width(), abs=2 * SEEN * first.get_width()
+            last.get_width() - first.get_width(),
+            abs=last_digit(max(first.get_width(), last.get_width())),
         )
         levels = np.cumsum([first.get_width(), *(bar.get_width() for bar in between)])
         starts = [bar.get_x() for bar in between]
