@@ -174,8 +174,8 @@ def kinds() -> dict[str, Artist]:
     """Return label → what stands for bound and measurement in a legend."""
     plain: Any = {"color": GREY, "marker": "o"}
     return {
-        "bound": Line2D([], [], linewidth=1.3, **plain),
-        "measured": Line2D([], [], **plain, **MEASURED),
+        "bound (filled)": Line2D([], [], linewidth=1.3, **plain),
+        "measured (open)": Line2D([], [], **plain, **MEASURED),
     }
 
 
