@@ -103,6 +103,13 @@ class Results:
                 seen.add(mark)
         return frozenset(found)
 
+    def twice(self, variant: str, runs: Sequence[str]) -> UserError:
+        """Return what to tell where runs of a variant have the same seed, other records, and nothing by which to tell them apart."""
+        return UserError(
+            f"{self.path}: of variant '{variant}' one seed was played several times with nothing to tell the runs apart "
+            f"({', '.join(runs)}); name those runs that are meant"
+        )
+
     @cached_property
     def rounds(self) -> pd.DataFrame:
         """A row an exchange of a round of a variant of a run."""

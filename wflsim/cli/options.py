@@ -24,11 +24,11 @@ def _workers(ctx: click.Context, param: click.Parameter, count: int | None) -> N
 
 
 def _trackers(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> Any:
-    """Refuse trackers that do not exist, each once."""
+    """Refuse trackers that do not exist or lack their library; name each once."""
     if names:
-        from wflsim.trackers.following import refuse_unknown
+        from wflsim.trackers.following import refuse_unable
 
-        refuse_unknown(names)
+        refuse_unable(names)
     return tuple(dict.fromkeys(names))
 
 

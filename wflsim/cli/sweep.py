@@ -171,8 +171,12 @@ def _show(plan: "Plan", folder: Path, form: str, workers: int) -> None:
         os.environ.setdefault("WFLSIM_WORKERS", "1")  # as each of them plays
     one_s = estimate_s(left[0], tally.took_s) if left else 0.0
     rest_s = one_s * -(-len(left) // workers)
-    if left and not tally.took_s:  # a run was tried that takes nothing over
-        rest_s *= sum(map(own_rounds, left)) / sum(item.rounds for item in left)
+    if (
+        left and not tally.took_s
+    ):  # a run was tried that takes nothing over, as those do that begin together
+        at_once, later = left[:workers], left[workers:]
+        own = sum(item.rounds for item in at_once) + sum(map(own_rounds, later))
+        rest_s *= own / sum(item.rounds for item in left)
     if form == "json":
         points = [{**item.told, "done": item.key in tally.done} for item in plan.items]
         click.echo(

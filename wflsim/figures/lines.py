@@ -80,12 +80,17 @@ def _called_of(results: Results, chosen: Sequence[str]) -> dict[tuple[str, str],
     """Return variant and run → what their line is called, variant by variant; what is there again has no line."""
     points = {variant: apart(results.runs, results.axes_of(variant)) for variant in chosen}
     several = len(chosen) > 1 or not all(points[chosen[0]].values())
-    return {
-        (variant, one.name): _called(variant if several else "", points[variant][one.name])
-        for variant in chosen
-        for one in results.played
-        if variant in one.told["variants"] and (variant, one.name) not in results.again
-    }
+    found: dict[tuple[str, str], str] = {}
+    first: dict[tuple[str, Any], str] = {}
+    for variant in chosen:
+        for one in results.played:
+            if variant in one.told["variants"] and (variant, one.name) not in results.again:
+                line = _called(variant if several else "", points[variant][one.name])
+                other = first.setdefault((line, one.owns["seed"]), one.name)
+                if other != one.name:
+                    raise results.twice(variant, [other, one.name])
+                found[variant, one.name] = line
+    return found
 
 
 def _read(results: Results, table: str, columns: Sequence[str]) -> pd.DataFrame:

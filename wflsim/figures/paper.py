@@ -63,18 +63,23 @@ def write(
     with styled(style):
         RunFolder(path.parent).write(
             path.name,
-            lambda aside: _save(figure, aside, told or {}),
+            lambda aside: _save(figure, aside, told or {}, path.stem),
         )
 
 
-def _save(figure: Figure, path: Path, told: Mapping[str, str]) -> None:
-    """Save a figure with what its file tells; PGF, which has no place for that, in comments."""
+def _save(figure: Figure, path: Path, told: Mapping[str, str], stem: str) -> None:
+    """Save a figure with what its file tells; PGF, which has no place for that, in comments, and with its images beside it."""
     if path.suffix != ".pgf":
         figure.savefig(path, metadata=_metadata(path.suffix, told))
         return
     figure.savefig(path)
-    said = "".join(f"% {key}: {value}\n" for key, value in told.items())
-    path.write_text(said + path.read_text(encoding="utf-8"), encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    for image in path.parent.glob(f"{path.stem}-img*.png"):  # named after a file that is moved
+        own = image.with_name(image.name.replace(path.stem, stem, 1))
+        text = text.replace(image.name, own.name)
+        image.replace(own)
+    said = "".join(f"% {key}: {' '.join(value.split())}\n" for key, value in told.items())
+    path.write_text(said + text, encoding="utf-8")
 
 
 def _metadata(ending: str, told: Mapping[str, str]) -> dict[str, Any]:

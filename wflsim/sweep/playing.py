@@ -79,7 +79,8 @@ def _played(item: Item, path: Path, watch: Watch, track: Sequence[str]) -> bool:
     mark = same(loaded)
     if digest(mark) != item.key:
         raise UserError(
-            f"run {item.key}: comes to another run here; install the versions of where the sweep was planned"
+            f"run {item.key}: comes to another run here; see that versions, and files that the scenario names, are those of "
+            "where and when the sweep was planned"
         )
     if over(path, mark):
         return False
@@ -106,12 +107,11 @@ def _played(item: Item, path: Path, watch: Watch, track: Sequence[str]) -> bool:
 
 
 def _clear(path: Path) -> None:
-    """Empty the folder of a run that failed before its first checkpoint, or whose manifest is lost: nothing can be resumed from it."""
+    """Empty the folder of a run that left no checkpoint and is not over: nothing can be resumed from it."""
     if not path.exists():
         return
     with alone(path):
-        told = RunFolder(path).told()
-        if exists(path) or (told and "error" not in told):
+        if exists(path) or RunFolder(path).over:
             return
         for each in path.iterdir():
             rmtree(each) if each.is_dir() else each.unlink()

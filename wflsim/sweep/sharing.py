@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from shutil import copyfile
 from typing import Any
 
 from wflsim.errors import UserError
@@ -60,31 +59,31 @@ def taken_over(
         if name not in item.donors:
             return None
         donor = RunFolder(runs / item.donors[name])
-        variant = left_behind(donor, name) if donor.over else None
-        if variant is None:
+        found = left_behind(donor, name) if donor.over else None
+        if found is None:
             return None
-        if variant.weights_sha256:
-            file = weights_file(name)
-            run.folder.write(file, lambda aside: copyfile(donor.path / file, aside))
+        variant, weights = found
+        if weights:
+            run.folder.write(weights_file(name), lambda aside: aside.write_bytes(weights))
         told(variant.rounds)
         return variant
 
     return taken
 
 
-def left_behind(folder: RunFolder, name: str) -> Variant | None:
-    """Return a variant as a run has left it; None unless all of it is there and what its manifest vouches for."""
-    told = folder.told()["variants"][name]
-    weights = folder.path / weights_file(name)
+def left_behind(folder: RunFolder, name: str) -> tuple[Variant, bytes] | None:
+    """Return a variant as a run has left it, and the file of its weights, if it has any; None unless all is there and what its manifest vouches for."""
     try:
-        recorder = _recorder(folder, name, told)
-        found = sha256(weights.read_bytes()).hexdigest() if told["weights_sha256"] else ""
-    except (UserError, OSError):
+        told = folder.told()["variants"][name]
+        recorder, digest = _recorder(folder, name, told), told["weights_sha256"]
+        weights = (folder.path / weights_file(name)).read_bytes() if digest else b""
+    except (UserError, OSError, KeyError):
         return None
-    if (recorder.digest(), found) != (told["records_sha256"], told["weights_sha256"]):
+    found = sha256(weights).hexdigest() if digest else ""
+    if (recorder.digest(), found) != (told["records_sha256"], digest):
         return None
     reached, reason = Reached(told["rounds"], told["simulated_s"]), told.get("reason", "")
-    return Variant(recorder, told["status"], reached, told["engine"], found, reason)
+    return Variant(recorder, told["status"], reached, told["engine"], found, reason), weights
 
 
 def _recorder(folder: RunFolder, name: str, told: Mapping[str, Any]) -> Recorder:

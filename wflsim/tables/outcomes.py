@@ -78,13 +78,14 @@ def outcomes(results: Results, names: Sequence[str]) -> list[Row]:
     finals = finals[once]
     numbers = {name: values[once] for name, values in numbers.items()}
     about = _told_apart(finals, results)
-    groups = about.astype(str).agg("\0".join, axis=1)
+    groups = about.map(repr).agg("\0".join, axis=1)
     rows = []
     for group in dict.fromkeys(groups):
         here = np.flatnonzero(groups == group)
         seeds = [int(seed) for seed in finals["seed"].iloc[here]]
         if len(set(seeds)) < len(seeds):
-            raise UserError(_twice(results, finals.iloc[here]))
+            runs = dict.fromkeys(finals["run"].iloc[here].astype(str))
+            raise results.twice(str(finals[VARIANT].iloc[here[0]]), list(runs))
         own = {name: _outcome(seeds, values[here]) for name, values in numbers.items()}
         rows.append(Row(about.iloc[here[0]].to_dict(), own))
     return rows
@@ -184,23 +185,17 @@ def _told_apart(finals: pd.DataFrame, results: Results) -> pd.DataFrame:
 
     A key of another variant tells nothing of a row.
     """
-    axes, finals = results.axes, finals.copy()
-    for axis in axes:
-        own = [axis in results.axes_of(variant) for variant in finals[VARIANT]]
-        told = [value if ours else "" for value, ours in zip(finals[axis], own, strict=True)]
-        finals[axis] = pd.Series(told, finals.index, dtype=object)
-    texts = finals[list(axes)].map(repr)
-    several = len(set(finals["scenario"])) > 1
-    vary = [axis for axis in axes if texts.groupby(finals["scenario"])[axis].nunique().max() > 1]
-    return finals[[*(["scenario"] if several else []), *vary, VARIANT]]
-
-
-def _twice(results: Results, same: pd.DataFrame) -> str:
-    runs = ", ".join(dict.fromkeys(same["run"].astype(str)))
-    return (
-        f"{results.path}: of variant '{same[VARIANT].iloc[0]}' one seed was played several times with nothing to tell "
-        f"the runs apart ({runs}); name those runs that are meant"
-    )
+    own = {name: set(results.axes_of(name)) for name in finals[VARIANT].unique()}
+    several, vary = len(set(finals["scenario"])) > 1, []
+    found = finals[["scenario", VARIANT]].copy()
+    for axis in results.axes:
+        ours = np.array([axis in own[name] for name in finals[VARIANT]])
+        texts = finals[axis][ours].map(repr)
+        if texts.groupby(finals["scenario"][ours]).nunique().max() > 1:
+            told = [value if mine else "" for value, mine in zip(finals[axis], ours, strict=True)]
+            found[axis] = pd.Series(told, finals.index, dtype=object)
+            vary.append(axis)
+    return found[[*(["scenario"] if several else []), *vary, VARIANT]]
 
 
 def _outcome(seeds: Sequence[int], values: Any) -> Outcome:

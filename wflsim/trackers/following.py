@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from wflsim.contracts import Followed, Note, Tracker
 from wflsim.errors import UserError
 from wflsim.records.columns import ROUNDS
 from wflsim.records.recorder import Columns
-from wflsim.scenario.describe import origins
+from wflsim.scenario.describe import ABOUT, PAPER, origins
 from wflsim.scenario.remedies import did_you_mean
 from wflsim.simulation.run import Run
+from wflsim.trackers.missing import not_installed
 
 ADDED = frozenset(
     {
@@ -27,13 +29,16 @@ ADDED = frozenset(
 _NUMBERS = tuple(c.name for c in ROUNDS if c.type != "str" and c.name != "round")
 
 
-def refuse_unknown(names: Sequence[str]) -> None:
-    """Raise unless there are trackers of these names."""
+def refuse_unable(names: Sequence[str]) -> None:
+    """Raise unless there are trackers of these names, and what they need is installed."""
     for name in names:
         if name not in kinds("tracker"):
             raise UserError(
                 f"--track {name}: {did_you_mean(name, list(kinds('tracker')), 'trackers')}"
             )
+        needs = getattr(component("tracker", name), "library", "")
+        if needs and find_spec(needs) is None:
+            raise not_installed(name, needs)
 
 
 @contextmanager
@@ -44,7 +49,7 @@ def following(run: Run, names: Sequence[str]) -> Iterator[Callable[[], None]]:
         run: The run; what it has played before is told at once.
         names: Kinds of trackers.
     """
-    refuse_unknown(names)
+    refuse_unable(names)
     heard: dict[str, int] = {}
     with ExitStack() as stack:
         notes = [_begun(stack, name, _followed(run)) for name in names]
@@ -67,7 +72,8 @@ def _followed(run: Run) -> Followed:
     """Return what trackers know of a run."""
     scenario, folder = run.loaded.scenario.world.name, run.folder.path
     name = folder.name if scenario in folder.name else f"{scenario}-{folder.name}"
-    settings = {path: value for path, value, _ in origins(run.loaded)}
+    told = {path: value for path, value, _ in origins(run.loaded)}
+    settings = {path: told[path] for path in told if path.partition(".")[0] not in {PAPER, ABOUT}}
     return Followed(name, folder, scenario, settings)
 
 

@@ -11,6 +11,11 @@ def needed(tracker: str, module: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        raise UserError(
-            f"--track {tracker}: {error.name or module} is not installed; pip install 'wflsim[{tracker}]'"
-        ) from error
+        raise not_installed(tracker, error.name or module) from error
+
+
+def not_installed(tracker: str, library: str) -> UserError:
+    """Return what to tell where a library is not installed."""
+    return UserError(
+        f"--track {tracker}: {library} is not installed; pip install 'wflsim[{tracker}]'"
+    )

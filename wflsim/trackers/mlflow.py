@@ -1,9 +1,10 @@
 """MLflow: a run of its own for every variant, below one for the whole, where MLFLOW_TRACKING_URI says."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from wflsim.contracts import Followed, Note
 from wflsim.trackers.missing import needed
@@ -12,6 +13,7 @@ EXPERIMENT = "wflsim"
 PARENT = "mlflow.parentRunId"
 _MOST = 100  # parameters that a server takes at once
 _LONGEST = 6000  # letters of one of them
+_FOREIGN = re.compile(r"[^\w\-. :/]")  # what no name may have
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class MlFlow:
         experiment: The experiment that they belong to.
     """
 
+    library: ClassVar[str] = "mlflow"
+
     experiment: str = EXPERIMENT
 
     @contextmanager
@@ -35,9 +39,10 @@ class MlFlow:
         experiment = found.experiment_id if found else client.create_experiment(self.experiment)
         whole = client.create_run(experiment, run_name=run.name, tags={"folder": str(run.folder)})
         parts: dict[str, Any] = {}
-        params = [entities.Param(key, str(value)[:_LONGEST]) for key, value in run.settings.items()]
-        for first in range(0, len(params), _MOST):
-            client.log_batch(whole.info.run_id, params=params[first : first + _MOST])
+        params = [
+            entities.Param(_FOREIGN.sub("_", key), str(value)[:_LONGEST])
+            for key, value in run.settings.items()
+        ]
 
         def note(variant: str, round_: int, values: Mapping[str, float]) -> None:
             if variant not in parts:
@@ -49,6 +54,8 @@ class MlFlow:
 
         status = "KILLED"
         try:
+            for first in range(0, len(params), _MOST):
+                client.log_batch(whole.info.run_id, params=params[first : first + _MOST])
             yield note
             status = "FINISHED"
         finally:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from shutil import rmtree
-from typing import Any
+from typing import Any, ClassVar
 
 from wflsim.contracts import Followed, Note
 from wflsim.trackers.missing import needed
@@ -18,6 +18,8 @@ class TensorBoard:
 
     What was written before a run was resumed is written anew.
     """
+
+    library: ClassVar[str] = "tensorboardX"
 
     @contextmanager
     def follow(self, run: Followed) -> Iterator[Note]:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from wflsim.contracts import Followed, Note
 from wflsim.trackers.missing import needed
@@ -19,6 +19,8 @@ class WeightsAndBiases:
     Attributes:
         project: The project that they belong to; WANDB_PROJECT goes before.
     """
+
+    library: ClassVar[str] = "wandb"
 
     project: str = "wflsim"
 

@@ -115,12 +115,41 @@ def test_a_run_that_is_not_over_gives_nothing(plan, alone, played, tmp_path):
     assert played == ["Japp", "FedAlt", "FedAvg"]
 
 
+def test_a_run_that_dies_after_it_took_something_over_is_played_anew(tiny, tmp_path, monkeypatch):
+    """Baselines come first here: weights lie in the folder before there is a checkpoint."""
+    head, _, variants = tiny.partition("variants:\n")
+    pruned, *others = variants.splitlines(keepends=True)
+    text = head + "variants:\n" + "".join([*others, pruned])
+    plan = planned(lambda more, seed: parse(text, "t", more, seed), SHARES, 3)
+    first, _, second, *_ = shared(plan.items, ())
+    assert not playing.play(first, tmp_path, lambda *_: None).error
+    stage = run.stage
+
+    class KilledError(BaseException):
+        pass
+
+    def killed(setting, system):
+        raise KilledError
+
+    monkeypatch.setattr(run, "stage", killed)
+    monkeypatch.setattr(run.Run, "_save", lambda *_: None)  # nothing is said of a kill
+    with pytest.raises(KilledError):
+        playing.play(second, tmp_path, lambda *_: None)
+    assert (tmp_path / second.key / "weights" / "fedavg.safetensors").exists()
+    monkeypatch.undo()
+    assert run.stage is stage
+    assert not playing.play(second, tmp_path, lambda *_: None).error
+    whole = tmp_path / "whole"
+    assert not playing.play(replace(second, donors={}), whole, lambda *_: None).error
+    assert content(tmp_path / second.key) == content(whole / second.key)
+
+
 def test_groups_are_taken_over_too(play, tiny, tmp_path):
     """The fixture plays a run that ends with groups, beside a system that has none."""
     grouped = "{algorithm: {kind: fedchar, gathers: 1}, rounds: 2}"
     (tmp_path / "t.yaml").write_text(f"{tiny}  grouped: {grouped}\n")
     folder = RunFolder(Path(play(tmp_path / "run", tmp_path / "t.yaml")))
-    found = {name: left_behind(folder, name) for name in folder.told()["variants"]}
+    found = {name: left_behind(folder, name)[0] for name in folder.told()["variants"]}
     assert list(found["grouped"].recorder.endings) == ["groups"]
     assert found["fedavg"].recorder.endings == {}
     for name, told in folder.told()["variants"].items():

@@ -28,6 +28,7 @@ from wflsim.sweep.runner import sweep
 
 SWEEP = Sweep((Grid({"radio.bandwidth_hz": (1e6, 2e6)}),), (1, 2))
 SILENT = ("learning=none",)
+FATAL = '{"variants": {}}'
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +149,7 @@ def test_a_run_that_failed_before_its_first_checkpoint_is_played_anew(plan, undi
 
 def test_a_run_of_other_versions_is_not_played_under_this_key(plan, tmp_path):
     other = replace(plan.items[0], key="0" * 16)
-    assert "install the versions" in play(other, tmp_path, no_watch).error
+    assert "comes to another run here" in play(other, tmp_path, no_watch).error
 
 
 def killed_at(seconds, arguments):
@@ -288,7 +289,7 @@ def test_a_run_whose_manifest_was_lost_is_played_anew(plan, undisturbed, tmp_pat
 @pytest.mark.slow
 def test_a_process_that_dies_takes_nobody_with_it(plan, undisturbed, tmp_path):
     """One run ends its process, before it has said anything and later; it has failed after three, the others are there."""
-    fatal = replace(plan.items[1], text="exit")
+    fatal = replace(plan.items[1], text=FATAL)
     broken = replace(plan, items=(plan.items[0], fatal, *plan.items[2:]))
     tally = tally_of(broken, tmp_path, Processes(2, begin=suicidal))
     assert list(tally.failed) == [fatal.key], tally.failed
@@ -299,7 +300,7 @@ def test_a_process_that_dies_takes_nobody_with_it(plan, undisturbed, tmp_path):
 
 def suicidal(item, runs, watch):
     """Play a run, or end the process."""
-    if item.text == "exit":
+    if item.text == FATAL:
         os._exit(9)
     return play(item, runs, watch)
 

@@ -216,8 +216,31 @@ def test_what_should_be_alike_and_is_not_stays(own_axis, tmp_path):
     path.write_text(json.dumps(told))
     found = results.load(tmp_path / "runs")
     assert ("fedalt", "0.5-1") not in found.again
-    with pytest.raises(UserError, match=r"played several times .*\(0.4-1, .*0.5-1.*\); name those"):
+    from wflsim.figures.lines import framed
+
+    told = r"played several times .*\(0.4-1, .*0.5-1.*\); name those"
+    with pytest.raises(UserError, match=told):
         outcomes(found, ["simulated_s"])
+    with pytest.raises(UserError, match=told):
+        framed(found, {"rounds": ()})
+
+
+def test_keys_that_vary_in_no_scenario_are_no_columns(own_axis, play, tmp_path):
+    """Of two scenarios each has keys of variants that the other one knows nothing of."""
+    other = play(tmp_path / "other", "protocol", "learning=none", "rounds=1", seed=1)
+    found = results.load(own_axis / "0.4-1", other)
+    assert len(found.axes) > 20
+    rows = outcomes(found, ["simulated_s"])
+    assert {tuple(row.about) for row in rows} == {("scenario", "variant")}
+
+
+def test_what_only_one_run_says_tells_it_from_others(own_axis, play, tmp_path):
+    """A key that another run has no value for."""
+    own = ("variants.pruned.deadline={kind: none}", "variants.pruned.allocator=dense")
+    other = play(tmp_path / "other", "quickstart", "learning=none", "rounds=1", *own, seed=1)
+    rows = outcomes(results.load(own_axis / "0.4-1", other), ["simulated_s"])
+    assert [row.about["variant"] for row in rows].count("pruned") == 2
+    assert [row.about["variant"] for row in rows].count("fedavg") == 1
 
 
 def test_lines_of_figures_are_those_rows(own_axis):

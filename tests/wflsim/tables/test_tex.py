@@ -22,6 +22,8 @@ PAPER = r"""
 
 \noindent\resizebox{\linewidth}{!}{\input{progress.pgf}}
 
+\noindent\resizebox{\linewidth}{!}{\input{groups.pgf}}
+
 \begin{tikzpicture}\begin{axis}
 \addplot table[x=end_s, y=accuracy_personal] {rounds.dat};
 \end{axis}\end{tikzpicture}
@@ -32,6 +34,7 @@ MADE = (
     ("table", "quickstart", "--parameters", "--out", "parameters.tex"),
     ("export", RUNS, "--columns", "end_s,accuracy_personal", "--out", "rounds.dat"),
     ("plot", RUNS, "--figure", "progress", "--out", "progress.pgf"),
+    ("plot", RUNS.parent / "grouped", "--figure", "groups", "--out", "groups.pgf"),
 )
 
 
@@ -50,3 +53,8 @@ def test_a_paper_takes_what_is_made_for_it(tmp_path, monkeypatch):
     assert Path("paper.pdf").is_file(), said[-2000:]
     assert "Overfull" not in said
     assert Path("progress.pgf").read_text().startswith("% Subject: wflsim plot")
+    assert sorted(path.name for path in Path.cwd().glob("*.png")) == [
+        "groups-img0.png",
+        "groups-img1.png",
+    ]
+    assert not list(Path.cwd().glob(".*"))

@@ -5,9 +5,12 @@ import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
 
+from wflsim.cli.main import main
 from wflsim.errors import UserError
 from wflsim.records.folder import RunFolder
+from wflsim.trackers import following
 from wflsim.trackers.missing import needed
 
 SHOWN = ("accuracy_personal", "energy_j", "keep_mean")
@@ -132,7 +135,38 @@ def test_wandb(scenario, tmp_path):
         assert found[name] == recorded(table, name)
 
 
-def test_what_is_not_installed_is_told(monkeypatch):
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_mlflow_takes_names_with_brackets_and_hears_of_the_end(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"file:{tmp_path / 'store'}")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    from mlflow import MlflowClient
+
+    from wflsim.contracts import Followed
+    from wflsim.trackers.mlflow import MlFlow
+
+    settings = {"sweep.axes[0].kind": "grid"}
+    context = MlFlow().follow(Followed("a", tmp_path, "a", settings))
+    context.__enter__()("only", 0, {"end_s": 1.0})
+    context.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+    client = MlflowClient()
+    runs = client.search_runs([client.get_experiment_by_name("wflsim").experiment_id])
+    assert {run.info.status for run in runs} == {"KILLED"}
+    assert {"sweep.axes_0_.kind": "grid"} in [run.data.params for run in runs]
+
+
+def test_what_is_not_installed_is_told_before_anything_is_played(tiny_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(following, "find_spec", lambda name: None)
+    out = tmp_path / "out"
+    for command in ("run", "sweep"):
+        arguments = [command, str(tiny_file), "--out", str(out), "--track", "mlflow"]
+        told = CliRunner().invoke(main, arguments)
+        assert told.exit_code == 2
+        assert "mlflow is not installed; pip install 'wflsim[mlflow]'" in told.output
+        assert not out.exists()
+
+
+def test_what_a_library_lacks_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "mlflow", None)
     with pytest.raises(UserError, match=r"--track mlflow: .*pip install 'wflsim\[mlflow\]'"):
         needed("mlflow", "mlflow")
