@@ -9,10 +9,14 @@ from wflsim.figures.catalogue import FIGURES, Drawing
 from wflsim.figures.drawing import drawn
 from wflsim.figures.inline import Inline, inline
 from wflsim.figures.layout import Wanted
+from wflsim.figures.lines import framed, names
 from wflsim.results import Results
 
 REPEATS: Mapping[str, str] = {"summary": "its panels are those of progress, pareto, cdf and phases"}
 """Figures whose panels are all in others."""
+LINED = frozenset({"progress", "pareto", "cdf", "phases", "allocation", "fairness", "certificate"})
+MOST_LINES = 28
+"""Figures with a line a system, and how many systems can be told apart in them: colours times styles."""
 LARGEST = 900_000
 """Letters of a figure up to which it has room in the file."""
 
@@ -59,11 +63,10 @@ def gallery(
         measure: What is progress; empty for the usual one.
     """
     shown, missing = [], dict[str, str]()
+    lines = len(names(framed(results, {"finals": ()}, variants)["finals"]))
     for name, drawing in FIGURES.items():
-        if name in REPEATS:
-            missing[name] = REPEATS[name]
-            continue
         try:
+            _refuse(name, lines)
             found = _shown(name, drawing, results, runs, variants, measure=measure)
         except UserError as error:
             missing[name] = str(error).removeprefix(f"--figure {name}: ")
@@ -73,6 +76,16 @@ def gallery(
         else:
             shown.append(found)
     return Gallery(shown, missing)
+
+
+def _refuse(name: str, lines: int) -> None:
+    """Refuse a figure that others repeat, or in which nobody could be told from others."""
+    if name in REPEATS:
+        raise UserError(REPEATS[name])
+    if name in LINED and lines > MOST_LINES:
+        raise UserError(
+            f"{lines} systems cannot be told apart in it; choose some by --variant, or name fewer runs"
+        )
 
 
 def _shown(

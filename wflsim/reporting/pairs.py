@@ -86,7 +86,7 @@ def _refuse_many(sides: Sequence[Side], times: int) -> None:
     count = times * sum(len(side.runs) for side in sides)
     if count > MOST:
         raise UserError(
-            f"{count} runs would have to be read again; ask `wflsim compare` for a point of the sweep"
+            f"{count} runs would have to be read again; ask `wflsim compare` about a point of the sweep"
         )
 
 

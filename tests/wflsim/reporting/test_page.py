@@ -14,6 +14,7 @@ from tests.wflsim.reporting.conftest import EVIL, RUNS
 from wflsim.cli.main import main
 from wflsim.errors import UserError
 from wflsim.figures.catalogue import FIGURES
+from wflsim.reporting.drawings import gallery
 from wflsim.reporting.page import Asked, rendered, report
 from wflsim.reporting.pairs import pairs
 from wflsim.results import load
@@ -241,6 +242,14 @@ def test_mistakes_are_told_in_a_sentence(arguments, said, tmp_path, monkeypatch)
     assert done.exit_code == 2
     assert re.search(said, done.stderr)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_figures_in_which_nobody_can_be_told_apart_are_left_out(seeds, monkeypatch):
+    monkeypatch.setattr("wflsim.reporting.drawings.MOST_LINES", 2)
+    found = gallery(seeds, ["runs"])
+    assert [each.name for each in found.shown] == ["overview", "anatomy"]
+    assert found.missing["cdf"].startswith("3 systems cannot be told apart")
+    assert "cdf" in {each.name for each in gallery(seeds, ["runs"], ["pruned"]).shown}
 
 
 def test_figures_that_cannot_be_drawn_are_left_out_with_the_reason(seeds, monkeypatch):
