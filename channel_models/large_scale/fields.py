@@ -6,7 +6,6 @@ from itertools import product
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
 
 from channel_models.refusals import refuse_count, refuse_not_positive, refuse_positions
 from channel_models.units import FloatArray
@@ -98,6 +97,8 @@ def draw_field(
     >>> field.at(np.array([[0.0, 0.0], [99.0, -3.0], [99.0, -3.0]])).shape
     (3, 2)
     """
+    from scipy import fft
+
     side = _side(layers, correlation_m, half_width_m)
     root = _root_spectrum(side)
     nodes = np.empty((side, side, layers), dtype=np.float32)
@@ -133,6 +134,8 @@ def _root_spectrum(side: int) -> SingleArray:
     Half a spectrum makes a real field. Its first and last columns are their own mirror images: a real transform takes
     the real part of what they add, and twice that of all others, so the root of their eigenvalues is not halved.
     """
+    from scipy import fft
+
     half = fft.next_fast_len(-(-(side - 1 + _MARGIN * _STEPS) // 2))
     lag = np.arange(half + 1) / _STEPS
     images = (lag, 2.0 * half / _STEPS - lag)

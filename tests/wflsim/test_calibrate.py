@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from channel_models import calibration
 from wflsim.cli.main import main
-from wflsim.figures.calibration import PANELS, draw
+from wflsim.figures.calibration import PANELS, of
 
 QUICK = ("calibrate", "--case", "inh", "--devices", "4000", "--drops", "2")
 
@@ -61,7 +61,7 @@ def test_what_cannot_be_is_refused(option, value, file):
 def test_the_figure_has_a_line_and_its_references_for_each_network():
     curves = calibration.drop(calibration.deployment("inh", 6.0), 500, 1)
     rows = calibration.compare("inh", 6.0, curves)
-    figure = draw({"indoor office": (curves, rows)})
+    figure = of({"indoor office": (curves, rows)})
     assert isinstance(figure, Figure)
     for axes, label in zip(figure.axes, PANELS.values(), strict=True):
         assert axes.get_xlabel() == label

@@ -2,18 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 
-from channel_models.units import Count, FloatArray, Positive
+from channel_models.units import Count, Positive
+from wflsim.claims.gradients import Stepping, constants, from_the_first, known, silent, terms_of
 from wflsim.claims.paired import spread
 from wflsim.contracts import Evidence, Judgement, Named
-from wflsim.learning.convergence import Constants, terms
-from wflsim.records.report import STOP
 
-Columns = Mapping[str, npt.NDArray[Any]]
 Steps = Annotated[int, ("least", 0)]
 ESTIMATES = "its constants are estimates along the path, not proven"
 
@@ -54,22 +51,24 @@ class BoundAbove:
 
     def judge(self, evidence: Evidence) -> Judgement:
         """Return what the measured gradients say, beside the bound of each seed."""
-        tables = [_from_the_first(rounds) for rounds in evidence.table(self.of)]
+        tables = [from_the_first(rounds) for rounds in evidence.table(self.of)]
         for rounds in tables:
-            silent = _silent(rounds)
-            if silent:
-                return Judgement("not comparable", silent)
-        constants = [self._constants(rounds) for rounds in tables]
-        for known in constants:
-            if known.broken:
-                why = f"nothing is proven for such steps: {'; '.join(known.broken)}; {ESTIMATES}"
+            why = silent(rounds)
+            if why:
                 return Judgement("not comparable", why)
-        measured = np.array([float(_known(rounds, "gradient_square").mean()) for rounds in tables])
-        parts = [_terms(known, rounds) for known, rounds in zip(constants, tables, strict=True)]
+        made_of = [constants(rounds, self._stepping) for rounds in tables]
+        for constant in made_of:
+            if constant.broken:
+                why = f"nothing is proven for such steps: {'; '.join(constant.broken)}; {ESTIMATES}"
+                return Judgement("not comparable", why)
+        measured = np.array([float(known(rounds, "gradient_square").mean()) for rounds in tables])
+        parts = [
+            terms_of(constant, rounds) for constant, rounds in zip(made_of, tables, strict=True)
+        ]
         bounds = np.array([sum(part.values()) for part in parts])
         held = measured <= bounds
         ratios = (measured / bounds).tolist()
-        seen = len(_known(tables[0], "gradient_square"))
+        seen = len(known(tables[0], "gradient_square"))
         reason = (
             f"the bound lies above in {int(held.sum())} of {len(held)} seeds; {_largest(parts)}; "
         )
@@ -77,74 +76,12 @@ class BoundAbove:
         ours = f"ratio {np.mean(ratios):.3g} ({spread(ratios)}): measured {measured.mean():.4g}, bound {bounds.mean():.4g}"
         return Judgement("met" if held.all() else "missed", reason, float(np.mean(ratios)), ours)
 
-    def _constants(self, rounds: Columns) -> Constants:
-        """Return the largest constants of a seed."""
-        most = {name: float(_known(rounds, column).max()) for name, column in _COLUMNS.items()}
-        return Constants(
-            gap=float(_known(rounds, "loss_train")[0]) - self.lowest_loss,
-            **most,
-            rate=self.rate,
-            personal_rate=self.personal_rate,
-            steps=self.steps,
-            personal_steps=self.personal_steps,
+    @property
+    def _stepping(self) -> Stepping:
+        """How its devices step."""
+        return Stepping(
+            self.rate, self.steps, self.personal_rate, self.personal_steps, self.lowest_loss
         )
-
-
-_COLUMNS = {
-    "smoothness": "smoothness",
-    "personal_smoothness": "personal_smoothness",
-    "second_moment": "gradient_second_moment",
-    "variance": "gradient_variance",
-    "personal_variance": "personal_variance",
-    "coverage_bias": "coverage_bias",
-}
-"""Constant → the column in which it is measured."""
-
-
-def _from_the_first(rounds: Columns) -> Columns:
-    """Return the rounds from the first on in which gradients were measured."""
-    played = rounds["exchange"] != STOP
-    measured = ~np.isnan(rounds["gradient_square"]) & played
-    rows = played & np.logical_or.accumulate(measured)
-    return {name: values[rows] for name, values in rounds.items()}
-
-
-def _silent(rounds: Columns) -> str:
-    """Return why there is no bound to hold anything against; empty where there is one."""
-    pruned = rounds["pruned_energy"][_came(rounds) > 0]
-    reasons = {
-        "no gradient was measured; write gradient_samples: 64": not len(rounds["round"]),
-        "some rounds were not measured, and the bound is on the mean over all; write evaluate_every: 1": (
-            np.isnan(rounds["gradient_square"]).any()
-        ),
-        "what was pruned is not told": np.isnan(pruned).any(),
-        "what devices kept is not known; write remember_masks: true": not len(
-            _known(rounds, "coverage_bias")
-        ),
-        "updates of older rounds were fused, of which the bound does not speak": (
-            rounds["stale"].any()
-        ),
-    }
-    return next((reason for reason, holds in reasons.items() if holds), "")
-
-
-def _terms(known: Constants, rounds: Columns) -> dict[str, float]:
-    """Return the terms of a seed's bound."""
-    came = _came(rounds)
-    pruned = np.where(came > 0, rounds["pruned_energy"], 0.0) * came
-    coverage = np.maximum(np.where(came > 0, rounds["coverage"], 1.0), 1.0)
-    return terms(known, pruned, coverage, came)
-
-
-def _came(rounds: Columns) -> FloatArray:
-    """Return how many updates were fused in each round."""
-    return np.asarray(rounds["on_time"] + rounds["late"], dtype=float)
-
-
-def _known(rounds: Columns, column: str) -> FloatArray:
-    """Return what was measured."""
-    known: FloatArray = rounds[column][~np.isnan(rounds[column])]
-    return known
 
 
 def _largest(parts: Sequence[Mapping[str, float]]) -> str:

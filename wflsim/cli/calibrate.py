@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wflsim.errors import UserError
+from wflsim.figures.networks import NETWORKS
 
 if TYPE_CHECKING:
     from channel_models.calibration import Comparison
 
 FORMATS = (".png", ".pdf", ".svg")
-CASES = {"umi": "street canyon", "uma": "urban macro", "inh": "indoor office"}
 
 
 @click.command("calibrate")
 @click.option(
     "--case",
     "cases",
-    type=click.Choice(list(CASES)),
+    type=click.Choice(list(NETWORKS)),
     multiple=True,
     help="Only this one; repeatable.",
 )
@@ -52,18 +52,17 @@ def command(
 
     Exits with 1 when a gated percentile drifts from its reference.
     """
-    from channel_models.calibration import CASES as ALL
-    from channel_models.calibration import compare, deployment, drops
+    from channel_models.calibration import CASES, compare, deployment, drops
     from wflsim.cli.tables import show
-    from wflsim.figures.calibration import draw
+    from wflsim.figures.calibration import of
     from wflsim.figures.paper import write
 
     _refuse(carrier_ghz, figure)
-    chosen = [case for case in ALL if case in cases or not cases]
+    chosen = [case for case in CASES if case in cases or not cases]
     curves = {case: drops(deployment(case, carrier_ghz), devices, seeds) for case in chosen}
     rows = {case: compare(case, carrier_ghz, found) for case, found in curves.items()}
     show(_table(rows, carrier_ghz))
-    write(draw({CASES[case]: (curves[case], rows[case]) for case in chosen}), figure)
+    write(of({NETWORKS[case]: (curves[case], rows[case]) for case in chosen}), figure)
     click.echo(f"figure: {figure}")
     drifted = sum(row.drifted for found in rows.values() for row in found)
     gated = sum(row.gated for found in rows.values() for row in found)
@@ -104,7 +103,7 @@ def _table(rows: "dict[Any, tuple[Comparison, ...]]", carrier_ghz: float) -> Any
             if row.theirs_db is not None:
                 theirs, apart = f"{row.theirs_db:.1f}", f"{row.ours_db - row.theirs_db:+.2f}"
             made.add_row(
-                CASES[case], row.curve, f"{row.percent:g} %", f"{row.ours_db:.2f}", theirs, apart,
+                NETWORKS[case], row.curve, f"{row.percent:g} %", f"{row.ours_db:.2f}", theirs, apart,
                 f"{row.tolerance_db:.1f}" if row.gated else "–", "drifted" if row.drifted else "",
             )  # fmt: skip
     return made

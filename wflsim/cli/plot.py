@@ -53,15 +53,23 @@ def command(
         return
     options = {"measure": measure, "over": over}
     given = {name: value for name, value in options.items() if value is not None}
-    named(figure, list(given))
-    if not runs or not out:
-        raise UserError(
-            f"--figure {figure}: what of, and where to? Write `wflsim plot RUN --figure {figure} --out {figure}.pdf`"
-        )
+    drawing = named(figure, list(given))
+    _whole(figure, runs, out, of_runs=drawing.of != "nothing")
     chosen = {"figure": figure, "width": width, "style": style, **given}
     said = shlex.join(["wflsim", "plot", *runs, *_words(chosen, variants)])
-    _draw(runs, Path(out), chosen, variants, said=said, mixed=mixed)
+    _draw(runs, Path(str(out)), chosen, variants, said=said, mixed=mixed)
     click.echo(f"{figure}: {out}")
+
+
+def _whole(figure: str, runs: Sequence[str], out: str | None, *, of_runs: bool) -> None:
+    """Refuse a command that does not say what to draw of, or where to."""
+    if out and bool(runs) == of_runs:
+        return
+    what = "what of, and where to?" if of_runs else "is of no run."
+    run = "RUN " if of_runs else ""
+    raise UserError(
+        f"--figure {figure}: {what} Write `wflsim plot {run}--figure {figure} --out {figure}.pdf`"
+    )
 
 
 def _draw(
@@ -91,7 +99,7 @@ def _draw(
     writable(path)
     more = {name: value for name, value in chosen.items() if name not in {"figure", "width"}}
     wanted = Wanted(width_in=WIDTHS_IN[chosen["width"]], **more)
-    results = load(*runs, mixed=mixed)
+    results = load(*runs, mixed=mixed) if runs else None
     drew = drawn(chosen["figure"], results, wanted, variants)
     _warn(drew, wanted.style)
     write(drew, path, provenance(said, results, variants), wanted.style)
@@ -111,6 +119,7 @@ def _warn(figure: Any, style: str) -> None:
 
     with styled(style):
         found = clashes(figure)
+    figure.set_layout_engine("none")  # everything has its place now, in the file as well
     if found:
         told = "; ".join(found[:3])
         click.echo(f"warning: {told}; take --width two, or fewer of them by --variant", err=True)

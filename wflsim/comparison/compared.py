@@ -99,7 +99,7 @@ def compare(a: Side, b: Side, measure: str, target: float | None = None) -> Comp
     found = pairs(a, b)
     seeds = tuple(int(one.played.told.get("seed", -1)) for one, _ in found)
     told = [_measures(one.rounds, other.rounds, measure, target) for one, other in found]
-    spent = [_causes(one, other) for one, other in found]
+    spent = [causes(one, other) for one, other in found]
     return Comparison(
         a.name,
         b.name,
@@ -153,7 +153,7 @@ SUMS = ("energy_j", "lost_j", "listening_j", "up_bits")
 """Of what an exchange spends the total is told."""
 
 
-def _causes(a: Account, b: Account) -> Sequence[Causes]:
+def causes(a: Account, b: Account) -> tuple[Causes, Causes]:
     """Return of a pair of runs what the differences of seconds and joules are made of."""
     (one, ones), (other, others) = ((each.rounds, each.clients) for each in (a, b))
     return (

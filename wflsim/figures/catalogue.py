@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from wflsim.errors import UserError
 from wflsim.records.columns import DOING
 from wflsim.scenario.remedies import did_you_mean
+
+Handed = Literal["lines", "tables", "run", "runs", "nothing"]
 
 
 @dataclass(frozen=True)
@@ -15,14 +18,18 @@ class Drawing:
     Attributes:
         about: What it shows, in a line.
         module: Where ``draw`` is.
-        tables: Table, or ``finals`` → the columns it needs beside the keys, none for all; without any, it is of a single run.
+        tables: Table, or ``finals`` → the columns it needs beside the keys, none for all.
         takes: What may be chosen beyond width, style and variants.
+        of: What ``draw`` is handed: lines of these tables, all tables of a single run, that run, all runs, or nothing that was played.
+        narrow: Whether a single column is wide enough for it.
     """
 
     about: str
     module: str
     tables: Mapping[str, Sequence[str]] = field(default_factory=dict)
     takes: frozenset[str] = frozenset()
+    of: Handed = "lines"
+    narrow: bool = True
 
 
 _JOULES = tuple(f"{phase}_j" for phase in DOING)
@@ -75,14 +82,55 @@ FIGURES: Mapping[str, Drawing] = {
     "overview": Drawing(
         "Of one run: accuracy over simulated time, and where seconds go.",
         "wflsim.figures.overview",
+        of="tables",
+        narrow=False,
     ),
     "anatomy": Drawing(
         "Of one run: a typical round of every variant, device by device.",
         "wflsim.figures.anatomy",
+        of="tables",
+        narrow=False,
     ),
     "groups": Drawing(
         "Of one run: which devices were moved alike, and who is grouped.",
         "wflsim.figures.groups",
+        of="tables",
+        narrow=False,
+    ),
+    "grid": Drawing(
+        "Of one run: who holds which part of the band when, in a typical round of every variant.",
+        "wflsim.figures.grid",
+        of="run",
+    ),
+    "fading": Drawing(
+        "Of one run: channels' gains over rounds and devices, large scale and fading apart.",
+        "wflsim.figures.fading",
+        of="run",
+    ),
+    "coverage": Drawing(
+        "Of one run: the mean gain to the best cell over the ground, with sites, cells and devices.",
+        "wflsim.figures.coverage",
+        of="run",
+    ),
+    "partition": Drawing(
+        "Of one run: how many samples of which class lie on which device, and where that stands.",
+        "wflsim.figures.held",
+        of="run",
+    ),
+    "waterfall": Drawing(
+        "From the seconds and joules of the first variant to those of each other, phase by phase.",
+        "wflsim.figures.waterfall",
+        of="runs",
+    ),
+    "bound": Drawing(
+        "The bound on the mean squared gradient beside what was measured, and what it is made of.",
+        "wflsim.figures.bound",
+        of="runs",
+    ),
+    "calibration": Drawing(
+        "Of no run: coupling gain and geometry in 3GPP's networks beside its companies' medians.",
+        "wflsim.figures.calibration",
+        of="nothing",
     ),
 }
 """Name → figure, in the order in which they are listed."""

@@ -16,7 +16,7 @@ TOUCH = 0.5
 def clashes(figure: Figure) -> list[str]:
     """Return a sentence for every two visible texts that overlap, and for every one that leaves the figure."""
     canvas: Any = FigureCanvasAgg(figure)
-    canvas.draw()
+    figure.draw_without_rendering()
     renderer = canvas.get_renderer()
     boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in texts(figure)]
     beyond = [f"'{said}' leaves the figure" for said, box in boxes if _beyond(box, figure.bbox)]

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from wflsim.contracts import FloatArray, IntArray
-from wflsim.figures.paper import styled
+from wflsim.figures.layout import Wanted
+from wflsim.figures.paper import WIDTHS_IN, styled
 from wflsim.learning.partitions.skew import Census
 
 BUBBLES = 40  # devices, beyond which bubbles would be too small and shades are drawn instead
@@ -20,8 +21,8 @@ DIGITS = 6.5
 SMALL_DIGITS = 5.0
 
 
-def draw(title: str, found: Census, position_m: FloatArray) -> Figure:
-    """Return the figure: sizes above, classes by devices below, the cell beside them.
+def draw(title: str, found: Census, position_m: FloatArray, wanted: Wanted | None = None) -> Figure:
+    """Return the figure: sizes above, classes by devices below, the cell beside them, or below in one column.
 
     Many devices are sorted by their most frequent class, and all by cluster where they have one.
 
@@ -29,19 +30,29 @@ def draw(title: str, found: Census, position_m: FloatArray) -> Figure:
         title: What stands above it.
         found: What lies on the devices.
         position_m: Where they stand, shape (K, 2).
+        wanted: How it shall be drawn; None for two columns in the style for papers.
     """
-    order = arranged(found)
-    with styled():
-        figure = Figure(figsize=(7.16, 3.0))
-        panels: Any = figure.subfigures(1, 2, width_ratios=(2.1, 1.0))
-        left, right = panels
+    order, wanted = arranged(found), wanted or Wanted()
+    with styled(wanted.style):
+        left, right = _parts(wanted.width_in)
         top, below = left.subplots(2, 1, sharex=True, height_ratios=(1.0, 2.2))
         sizes(top, found.sizes[order])
         (bubbles if len(order) <= BUBBLES else shades)(below, found.counts[order])
         label(below, found, order)
         cell(right.subplots(), found, position_m)
-        figure.suptitle(title, x=0.01, ha="left", fontsize=8, fontweight="bold")
+        figure: Figure = left.figure
+        if title:
+            figure.suptitle(title, x=0.01, ha="left", fontsize=8, fontweight="bold")
     return figure
+
+
+def _parts(width_in: float) -> tuple[Any, Any]:
+    """Return the parts of a figure for devices and for the cell, beside or below each other."""
+    if width_in >= WIDTHS_IN["two"]:
+        wide: Any = Figure(figsize=(width_in, 3.0)).subfigures(1, 2, width_ratios=(2.1, 1.0))
+        return wide[0], wide[1]
+    high: Any = Figure(figsize=(width_in, 5.4)).subfigures(2, 1, height_ratios=(1.15, 0.9))
+    return high[0], high[1]
 
 
 def arranged(found: Census) -> IntArray:
@@ -106,27 +117,48 @@ def label(axes: Axes, found: Census, order: IntArray) -> None:
 
 
 def cell(axes: Axes, found: Census, position_m: FloatArray) -> None:
-    """Draw each device where it stands as the number of its most frequent class, the paler the smaller its share."""
+    """Draw each device where it stands as the number of its most frequent class, the paler the smaller its share.
+
+    A number that would lie over another is a dot.
+    """
     palette = colormaps["tab10" if found.counts.shape[1] <= 10 else "tab20"]
     size = DIGITS if len(position_m) <= BUBBLES else SMALL_DIGITS
-    for (east_m, north_m), main, share in zip(
-        position_m, found.counts.argmax(axis=1), found.largest, strict=True
-    ):
-        axes.text(
-            east_m,
-            north_m,
-            str(main),
-            color=palette(int(main) % palette.N),
-            alpha=0.45 + 0.55 * share,
-            fontsize=size,
-            fontweight="bold",
-            ha="center",
-            va="center",
-        )
-    axes.plot(0.0, 0.0, marker="^", markersize=5, color="black")
     reach_m = 1.08 * max(float(np.abs(position_m).max()), 1.0)
+    box = axes.get_window_extent()
+    m_per_pt = 2.0 * reach_m / (min(box.width, box.height) / axes.figure.dpi * 72.0)
+    main = found.counts.argmax(axis=1)
+    room_m = m_per_pt * size * np.array([0.8 * len(str(main.max())), 1.1])
+    readable = apart(position_m, room_m)
+    for (east_m, north_m), number, share, seen in zip(
+        position_m, main, found.largest, readable, strict=True
+    ):
+        look = {"color": palette(int(number) % palette.N), "alpha": 0.45 + 0.55 * share}
+        if seen:
+            centred: Any = {"ha": "center", "va": "center", "fontweight": "bold", "fontsize": size}
+            axes.text(east_m, north_m, str(number), **centred, **look)
+        else:
+            axes.plot(east_m, north_m, marker="o", markersize=1.8, **look)
+    axes.plot(0.0, 0.0, marker="^", markersize=5, color="black")
     axes.set(xlim=(-reach_m, reach_m), ylim=(-reach_m, reach_m), aspect="equal")
     axes.set(xlabel="east [m]", ylabel="north [m]")
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.set_title("most frequent class", fontsize=7)
+
+
+def apart(position_m: FloatArray, room_m: FloatArray) -> list[bool]:
+    """Return which places have room for a number, shape (K,): those that are not too near to an earlier one that has.
+
+    Args:
+        position_m: The places, shape (K, 2).
+        room_m: How wide and how high a number is, shape (2,).
+
+    >>> apart(np.array([[0.0, 0.0], [1.0, 0.0], [2.5, 0.0]]), np.array([2.0, 2.0]))
+    [True, False, True]
+    """
+    taken: list[int] = []
+    for place, here_m in enumerate(position_m):
+        near = (np.abs(position_m[taken] - here_m) < room_m).all(axis=1)
+        if not near.any():
+            taken.append(place)
+    return [place in taken for place in range(len(position_m))]

@@ -14,9 +14,10 @@ from wflsim.results import Results
 
 REPEATS: Mapping[str, str] = {"summary": "its panels are those of progress, pareto, cdf and phases"}
 """Figures whose panels are all in others."""
-LINED = frozenset({"progress", "pareto", "cdf", "phases", "allocation", "fairness", "certificate"})
 MOST_LINES = 28
-"""Figures with a line a system, and how many systems can be told apart in them: colours times styles."""
+"""Lines that can be told apart in a figure: colours times styles."""
+OF_ONE = ("tables", "run")
+"""What figures of a single run are handed."""
 LARGEST = 900_000
 """Letters of a figure up to which it has room in the file."""
 
@@ -66,7 +67,7 @@ def gallery(
     lines = len(names(framed(results, {"finals": ()}, variants)["finals"]))
     for name, drawing in FIGURES.items():
         try:
-            _refuse(name, lines)
+            _refuse(name, drawing, lines)
             found = _shown(name, drawing, results, runs, variants, measure=measure)
         except UserError as error:
             missing[name] = str(error).removeprefix(f"--figure {name}: ")
@@ -78,11 +79,13 @@ def gallery(
     return Gallery(shown, missing)
 
 
-def _refuse(name: str, lines: int) -> None:
-    """Refuse a figure that others repeat, or in which nobody could be told from others."""
+def _refuse(name: str, drawing: Drawing, lines: int) -> None:
+    """Refuse a figure that others repeat, that shows no run, or in which nobody could be told from others."""
     if name in REPEATS:
         raise UserError(REPEATS[name])
-    if name in LINED and lines > MOST_LINES:
+    if drawing.of == "nothing":
+        raise UserError("it shows no run; `wflsim calibrate` draws it")
+    if drawing.of == "lines" and lines > MOST_LINES:
         raise UserError(
             f"{lines} systems cannot be told apart in it; choose some by --variant, or name fewer runs"
         )
@@ -98,7 +101,7 @@ def _shown(
     measure: str,
 ) -> Shown:
     """Return a figure; one of a single run is of the first run where there are several."""
-    alone = not drawing.tables and len(results.played) > 1
+    alone = drawing.of in OF_ONE and len(results.played) > 1
     first = results.played[0]
     of = replace(results, played=results.played[:1]) if alone else results
     there = [each for each in variants if not alone or each in first.told["variants"]]

@@ -42,6 +42,16 @@ def test_the_same_runs_give_the_same_bits_which_tell_what_they_show(ending, litt
     assert b"dc:date" not in first
 
 
+def test_a_figure_of_no_run_tells_the_command_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr("wflsim.figures.calibration.DEVICES", 300)
+    done = plot("--figure", "calibration", "--out", tmp_path / "c.svg", "--width", "one")
+    assert done.exit_code == 0, done.output
+    assert done.stderr == ""
+    found = (tmp_path / "c.svg").read_text()
+    assert "--figure calibration --width one" in found
+    assert "records_sha256" not in found
+
+
 def test_fonts_are_embedded_as_truetype(little, tmp_path):
     plot(little, "--figure", "summary", "--out", tmp_path / "s.pdf")
     found = (tmp_path / "s.pdf").read_bytes()
@@ -68,6 +78,10 @@ def test_runs_of_several_folders_stand_together_once(little, tmp_path):
         (["--figure", "cdf", "--out", "a.pdf", "--variant", "x"], "x: was not played"),
         (["--figure", "cdf", "--out", "a.pdf", "--style", "x"], "no style of matplotlib"),
         (["--figure", "pareto", "--out", "a.pdf", "--measure", "acc"], "do not tell 'acc'"),
+        (
+            ["--figure", "calibration", "--out", "a.pdf"],
+            "is of no run. Write `wflsim plot --figure",
+        ),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(arguments, said, little, tmp_path, monkeypatch):
@@ -134,3 +148,11 @@ def test_texts_that_cannot_be_read_are_told(little, tmp_path):
     assert done.exit_code == 0
     assert "warning: " in done.stderr
     assert "take --width two" in done.stderr
+
+
+def test_a_run_without_a_table_is_told_in_a_sentence(little, tmp_path):
+    shutil.copytree(little / "seed-1", tmp_path / "run")
+    (tmp_path / "run" / "clients.parquet").unlink()
+    done = plot(tmp_path / "run", "--figure", "overview", "--out", tmp_path / "a.pdf")
+    assert done.exit_code == 2
+    assert "holds no clients.parquet" in done.stderr
