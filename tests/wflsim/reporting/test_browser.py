@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.wflsim.reporting.conftest import RUNS
 from wflsim.reporting.page import Asked, rendered, report
 from wflsim.results import load
 
@@ -22,6 +23,7 @@ FLAGS = (
     "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
+    "--disable-dev-shm-usage",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -324,6 +326,17 @@ def test_a_narrow_page_does_not_move_sideways(driver, file, evil, tmp_path, run)
     assert wide == seen <= NARROW[0]
     assert driver.title.startswith("quickstart" if run == "page" else "</script>")
     assert driver.get_log("browser") == []
+
+
+def test_texts_of_figures_have_the_pages_ink_unless_they_have_their_own(driver, tmp_path):
+    path = tmp_path / "grouped.html"
+    path.write_text(rendered(report(load(RUNS / "grouped"), Asked(["run"]))), encoding="utf-8")
+    look(driver, path, scheme="dark")
+    inks = lambda name: {  # noqa: E731
+        text.value_of_css_property("fill") for text in every(driver, f"#figure-{name} text")
+    }
+    assert inks("cdf") == {"rgb(232, 234, 236)"}
+    assert inks("groups") == {"rgb(0, 0, 0)", "rgb(255, 255, 255)"}
 
 
 def test_without_scripts_tables_and_figures_are_there(driver, file):
