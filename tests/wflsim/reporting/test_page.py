@@ -78,7 +78,7 @@ def test_what_is_pointed_at_is_there(tree):
     targets += [
         value for _, attrs in tree.tags for value in attrs.values() if value and "url(#" in value
     ]
-    names = {re.sub(r"url\(#(.*)\)", r"#\1", target) for target in targets if target}
+    names = {re.sub(r"url\(#(.*)\)", r"#\1", target) for target in targets if "#" in target}
     assert names <= {f"#{each}" for each in tree.ids}
 
 
@@ -247,7 +247,9 @@ def test_mistakes_are_told_in_a_sentence(arguments, said, tmp_path, monkeypatch)
 def test_figures_in_which_nobody_can_be_told_apart_are_left_out(seeds, monkeypatch):
     monkeypatch.setattr("wflsim.reporting.drawings.MOST_LINES", 2)
     found = gallery(seeds, ["runs"])
-    assert [each.name for each in found.shown] == ["overview", "anatomy"]
+    shown = {each.name for each in found.shown}
+    assert {"overview", "anatomy"} <= shown
+    assert shown.isdisjoint({"progress", "pareto", "cdf", "phases", "allocation"})
     assert found.missing["cdf"].startswith("3 systems cannot be told apart")
     assert "cdf" in {each.name for each in gallery(seeds, ["runs"], ["pruned"]).shown}
 
