@@ -25,6 +25,10 @@ COMMANDS = {
         "Play what a paper claims for several seeds, and judge every claim.",
     ),
     "plot": ("wflsim.cli.plot", "Draw figures for papers from finished runs."),
+    "report": (
+        "wflsim.cli.report",
+        "Write one HTML file of finished runs, with all that is worth a look.",
+    ),
     "table": (
         "wflsim.cli.table",
         "Print what was played as a paper's table, or a scenario's parameters.",

@@ -97,7 +97,7 @@ def critical_seconds(rounds: Columns, clients: Columns) -> FloatArray:
 
     What a device did before the exchange began is no part of it.
     """
-    place, here = _exchange_of(rounds, clients), critical(rounds, clients)
+    place, here = exchange_of(rounds, clients), critical(rounds, clients)
     start_s, end_s = rounds["start_s"][place[here]], rounds["end_s"][place[here]]
     length_s = np.column_stack([clients[f"{phase}_s"][here] for phase in PHASES])
     until_s = clients["began_s"][here, None] + np.cumsum(length_s, axis=1)
@@ -111,7 +111,7 @@ def critical(rounds: Columns, clients: Columns) -> IntArray:
 
     That is the device whose upload ended last among those that delivered; if none did, the one that was at it longest.
     """
-    place, delivered = _exchange_of(rounds, clients), _delivered(clients)
+    place, delivered = exchange_of(rounds, clients), _delivered(clients)
     active_s = np.sum([clients[f"{phase}_s"] for phase in PHASES[:-1]], axis=0)
     last_s = np.where(delivered, clients["began_s"] + active_s, active_s)
     rows = np.arange(len(place))
@@ -180,7 +180,7 @@ def _delivered(clients: Columns) -> BoolArray:
     return np.isin(clients["outcome"].astype(str), DELIVERED)
 
 
-def _exchange_of(rounds: Columns, clients: Columns) -> IntArray:
+def exchange_of(rounds: Columns, clients: Columns) -> IntArray:
     """Return the row of the rounds to which each row of the clients belongs: both tables are in the order of the exchanges."""
     settled = np.sum([rounds[outcome.name.lower()] for outcome in Outcome], axis=0)
     place = np.repeat(np.arange(len(settled)), settled)

@@ -88,7 +88,18 @@ def side(text: str) -> Side:
             f"{path}: no variant '{variant}'; {did_you_mean(variant, names, 'variants')}"
         )
     variant = variant or names[0]
-    return Side(f"{path}:{variant}", variant, tuple(results.axes), _runs(results, variant))
+    return side_of(results, variant, f"{path}:{variant}")
+
+
+def side_of(results: Results, variant: str, name: str = "") -> Side:
+    """Return a variant of what was played.
+
+    Args:
+        results: What was played.
+        variant: The variant.
+        name: What it is called; the variant's name where none is given.
+    """
+    return Side(name or variant, variant, tuple(results.axes), _runs(results, variant))
 
 
 def pairs(a: Side, b: Side) -> list[tuple[Account, Account]]:

@@ -30,11 +30,11 @@ def in_words(found: Comparison) -> str:
     pairs = len(found.seeds)
     about = f"A: {found.a}\nB: {found.b}\n{_seeds(found.seeds)}\n"
     note = () if pairs > 1 else ("One seed in common: no intervals, and no p-values.",)
-    parts = [about, text(_table(found, note))]
+    parts = [about, text(measures_grid(found, note))]
     for causes, what in ((found.seconds, LENGTH), (found.joules, "what devices do")):
-        parts += [f"{sentence(causes)}\n", text(_parts(causes, what)) if _apart(causes) else ""]
+        parts += [f"{sentence(causes)}\n", text(parts_grid(causes, what)) if differ(causes) else ""]
     parts.append(
-        text(_settings(found)) if found.settings else "The systems have the same settings.\n"
+        text(settings_grid(found)) if found.settings else "The systems have the same settings.\n"
     )
     return "\n".join(part for part in parts if part)
 
@@ -43,7 +43,7 @@ def sentence(causes: Causes) -> str:
     """Return in a sentence how two totals differ, and which parts explain most of that."""
     more = causes.difference
     size, largest = abs(more), max(abs(causes.a), abs(causes.b))
-    if not _apart(causes):
+    if not differ(causes):
         same = "take the same time" if causes.unit == "s" else "spend the same energy"
         return f"A and B {same}: {_amount(largest, causes.unit)}."
     verb = "is" if causes.unit == "s" else "spends"
@@ -105,8 +105,13 @@ def _seeds(seeds: tuple[int, ...]) -> str:
     )
 
 
-def _table(found: Comparison, notes: tuple[str, ...]) -> Grid:
-    """Return measure by measure what both came to; what neither has is left out."""
+def measures_grid(found: Comparison, notes: tuple[str, ...] = ()) -> Grid:
+    """Return measure by measure what both came to; what neither has is left out.
+
+    Args:
+        found: The comparison.
+        notes: What has to be said below it.
+    """
     header = ["measure", "A", "B", "A - B", "95 % interval", "p"]
     rows = [row for told in found.differences if (row := _measure_row(told))]
     missed = [told.measure for told in found.differences if any(map(isnan, (*told.a, *told.b)))]
@@ -152,7 +157,7 @@ def _signed(value: float, size: float, divide: float) -> str:
     return f"+{told}" if value > SAME * size else told
 
 
-def _apart(causes: Causes) -> bool:
+def differ(causes: Causes) -> bool:
     """Return whether totals differ, or parts of them that balance."""
     parts = max((abs(part.difference) for part in causes.parts), default=0.0)
     return max(abs(causes.difference), parts) > SAME * max(abs(causes.a), abs(causes.b))
@@ -189,7 +194,7 @@ def doing(name: str) -> str:
 _OTHERS = {REST: "what no phase explains", ROUNDS: "number of rounds", "all": "all"}
 
 
-def _parts(causes: Causes, what: str) -> Grid:
+def parts_grid(causes: Causes, what: str) -> Grid:
     """Return the parts of a difference as a table; what happened in neither system is left out."""
     size = max(abs(causes.a), abs(causes.b))
     divide, unit = prefixed(size, causes.unit)
@@ -205,7 +210,8 @@ def _parts(causes: Causes, what: str) -> Grid:
     return Grid([f"{what} [{unit}]", "A", "B", "A - B"], rows)
 
 
-def _settings(found: Comparison) -> Grid:
+def settings_grid(found: Comparison) -> Grid:
+    """Return the settings in which two systems differ as a table."""
     rows = [
         [Cell(key), *(Cell(quantity(key, value)) for value in values)]
         for key, values in found.settings.items()

@@ -52,8 +52,9 @@ def residual(axes: Axes, rounds: pd.DataFrame, column: str) -> None:
 
 
 def largest(rounds: pd.DataFrame, column: str) -> tuple[FloatArray, FloatArray]:
-    """Return the rounds in which a residual is known, and the largest there."""
-    found = rounds[column].abs().groupby(rounds["round"], sort=True).max().dropna()
+    """Return the rounds in which a residual is known and finite, and the largest there."""
+    known = rounds[np.isfinite(rounds[column])]
+    found = known[column].abs().groupby(known["round"], sort=True).max()
     return found.index.to_numpy(np.float64), found.to_numpy(np.float64)
 
 

@@ -13,7 +13,7 @@ from wflsim.figures.catalogue import named
 from wflsim.figures.layout import Wanted
 from wflsim.figures.lines import framed, shown
 from wflsim.figures.paper import WIDTHS_IN, styled
-from wflsim.records.columns import EVERY_TABLE
+from wflsim.records.columns import ENDINGS, TABLES
 from wflsim.records.folder import RunFolder
 from wflsim.records.recorder import Columns
 from wflsim.results import Played, Results
@@ -76,8 +76,8 @@ def _alone(name: str, results: Results) -> Played:
 
 def _tables(folder: RunFolder, variant: str) -> dict[str, Columns]:
     """Return table → columns of a variant, without tables in which it has nothing."""
-    there = [name for name in EVERY_TABLE if (folder.path / f"{name}.parquet").is_file()]
-    found = {name: folder.read(name, variant=variant) for name in there}
+    there = [name for name in ENDINGS if (folder.path / f"{name}.parquet").is_file()]
+    found = {name: folder.read(name, variant=variant) for name in (*TABLES, *there)}
     return {name: of for name, of in found.items() if name != "groups" or len(of["variant"])}
 
 

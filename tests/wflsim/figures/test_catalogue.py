@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib import rcParams
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -10,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from wflsim import results
 from wflsim.errors import UserError
 from wflsim.figures.catalogue import FIGURES, named
-from wflsim.figures.certificate import RESIDUALS
+from wflsim.figures.certificate import RESIDUALS, largest
 from wflsim.figures.drawing import LISTED, drawn, provenance
 from wflsim.figures.layout import Wanted
 from wflsim.figures.legibility import clashes
@@ -170,6 +171,12 @@ def test_certificates_are_the_largest_residuals_down_to_zero(figures, both):
         assert low < min(shown)
         assert max(shown) < high
         assert panel.get_yscale() == "symlog"
+
+
+def test_residuals_without_a_bound_are_not_drawn():
+    rounds = pd.DataFrame({"round": [0, 0, 1, 2], "gap": [np.inf, 0.5, np.inf, np.nan]})
+    at, most = largest(rounds, "gap")
+    assert (at.tolist(), most.tolist()) == ([0.0], [0.5])
 
 
 @pytest.mark.parametrize("name", ["overview", "anatomy"])

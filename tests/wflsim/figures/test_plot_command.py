@@ -148,3 +148,11 @@ def test_texts_that_cannot_be_read_are_told(little, tmp_path):
     assert done.exit_code == 0
     assert "warning: " in done.stderr
     assert "take --width two" in done.stderr
+
+
+def test_a_run_without_a_table_is_told_in_a_sentence(little, tmp_path):
+    shutil.copytree(little / "seed-1", tmp_path / "run")
+    (tmp_path / "run" / "clients.parquet").unlink()
+    done = plot(tmp_path / "run", "--figure", "overview", "--out", tmp_path / "a.pdf")
+    assert done.exit_code == 2
+    assert "holds no clients.parquet" in done.stderr

@@ -1,0 +1,1 @@
+"""The page of a report in parts: its template, styles and scripts."""
