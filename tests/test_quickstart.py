@@ -88,6 +88,7 @@ def test_benchmarks_are_listed():
         "cohort",
         "accuracy",
         "sweep",
+        "together",
         "loading",
         "population",
     ]

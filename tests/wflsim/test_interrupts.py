@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from wflsim.interrupts import held_back
+from wflsim.interrupts import heeded, held_back
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +31,47 @@ def test_ctrl_c_is_answered_when_the_block_is_over():
         interrupted()
     assert done
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+class Fading:
+    """What is interrupted while it is destroyed."""
+
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_ctrl_c_that_a_destructor_drops_is_answered_all_the_same():
+    def interrupted():
+        with heeded() as ask:
+            ask()
+            fading = Fading()
+            del fading
+            ask()
+            pytest.fail("it was lost")
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_run_keeps_its_last_round_when_ctrl_c_was_dropped(tiny, tmp_path):
+    from wflsim.records.folder import new_folder
+    from wflsim.scenario.loading import parse
+    from wflsim.simulation.run import Run
+    from wflsim.simulation.setting import settle
+
+    def watch(name, rounds, report):
+        if report.round_ == 1:
+            Fading()
+
+    loaded = parse(tiny, "t", ["learning=none"])
+    run = Run(loaded, settle(loaded.scenario.world), new_folder(str(tmp_path / "run"), ""))
+    with pytest.raises(KeyboardInterrupt):
+        run.play(watch)
+    assert run.folder.told()["status"] == "interrupted"
+    assert {name: one.rounds for name, one in run.variants.items()} == {"pruned": 2}
 
 
 def test_nothing_is_answered_that_did_not_come():

@@ -11,6 +11,7 @@ from typing import Any
 
 from wflsim import __version__
 from wflsim.errors import UserError
+from wflsim.interrupts import heeded
 from wflsim.records.columns import ENDINGS, EVERY_TABLE, TABLES
 from wflsim.records.folder import HALTED, INTERRUPTED, SUCCEEDED, RunFolder
 from wflsim.records.recorder import Columns, Recorder, join
@@ -149,8 +150,14 @@ class Run:
         """
         try:
             self._settle(INTERRUPTED)
-            for name in self.loaded.scenario.systems:
-                self._variant(name, watch)
+            with heeded() as ask:
+
+                def heard(name: str, rounds: int, report: Report) -> None:
+                    watch(name, rounds, report)
+                    ask()
+
+                for name in self.loaded.scenario.systems:
+                    self._variant(name, heard)
             self.made = self.draw(self)
         except BaseException as error:
             with suppress(
