@@ -56,7 +56,8 @@ def command(
     drawing = named(figure, list(given))
     _whole(figure, runs, out, of_runs=drawing.of != "nothing")
     chosen = {"figure": figure, "width": width, "style": style, **given}
-    said = shlex.join(["wflsim", "plot", *runs, *_words(chosen, variants)])
+    words = [*_words(chosen, variants), *(["--mixed"] if mixed else [])]
+    said = shlex.join(["wflsim", "plot", *runs, *words])
     _draw(runs, Path(str(out)), chosen, variants, said=said, mixed=mixed)
     click.echo(f"{figure}: {out}")
 

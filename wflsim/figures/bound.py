@@ -88,7 +88,8 @@ def known(results: Results, rounds: pd.DataFrame) -> dict[str, list[Path]]:
     for line in names(rounds):
         for key, rows in of_line(rounds, line).groupby(["run", "variant"], observed=True):
             run, variant = key
-            told = path(rows, stepping(algorithms[str(run), str(variant)]))
+            algorithm = algorithms[str(run), str(variant)]
+            told = foreign(algorithm) or path(rows, stepping(algorithm))
             if isinstance(told, str):
                 silences[line] = told
             else:
@@ -119,6 +120,24 @@ def stepping(algorithm: Mapping[str, Any]) -> Stepping | None:
     )
 
 
+def foreign(algorithm: Mapping[str, Any]) -> str:
+    """Return by what a method leaves the theorem (docs/bound.md, where it does not apply); empty where by nothing that its settings tell.
+
+    >>> foreign({"fusion": "zeros"})
+    'the theorem does not speak of fusion: zeros'
+    """
+    follows = algorithm.get("restart") is False and algorithm.get("importance") != "magnitude"
+    outside = {
+        "fusion: zeros": algorithm.get("fusion") == "zeros",
+        "momentum": bool(algorithm.get("momentum")),
+        "weight decay": bool(algorithm.get("decay")),
+        "fusion_weight: samples": algorithm.get("fusion_weight") == "samples",
+        "masks that follow from the batches that are averaged (restart: false)": follows,
+    }
+    named = [what for what, holds in outside.items() if holds]
+    return f"the theorem does not speak of {', '.join(named)}" if named else ""
+
+
 def path(rounds: pd.DataFrame, steps: Stepping | None) -> Path | str:
     """Return what the theorem says of a run, or why it says nothing.
 
@@ -127,7 +146,8 @@ def path(rounds: pd.DataFrame, steps: Stepping | None) -> Path | str:
     if steps is None:
         return "the theorem speaks of methods with a shared and a personal part; play japp"
     of = from_the_first({name: rounds[name].to_numpy() for name in ("round", *TABLES["rounds"])})
-    if why := silent(of):
+    several = len(np.unique(of["round"])) < len(of["round"])
+    if why := silent(of) or ("the theorem speaks of rounds with one exchange" if several else ""):
         return why
     constant = constants(of, steps)
     if constant.broken:

@@ -23,9 +23,9 @@ from wflsim.randomness import Streams
 from wflsim.results import Played
 from wflsim.world.fleet import draw_devices
 
-ACROSS = 96
+ACROSS = 64
 """Places along the longer side of the ground."""
-DRAWS = 24
+DRAWS = 150
 """Draws of sight and walls over which gains are averaged, where they are a matter of chance."""
 MARGIN = 0.08
 """How far the ground goes beyond sites and devices, of its longer side."""
@@ -96,7 +96,8 @@ def draw(one: Played, wanted: Wanted, variants: Sequence[str]) -> Figure:
     figure, (left, right) = _panels(wanted.width_in, len(found.north_m) / len(found.east_m))
     device_db = linear_to_db(state.gain)
     dots = surface(left, found, sites, (device_m, device_db))
-    figure.colorbar(dots, ax=left, location="top", pad=0.02, aspect=30).set_label(GAIN)
+    bar = figure.colorbar(dots, ax=left, location="top", pad=0.02, aspect=30, extend="both")
+    bar.set_label(GAIN)
     by_distance(right, found, world.channel.distance_m(state), device_db)
     legend(figure, handles(several=sites.cells > 1))
     return figure
@@ -134,7 +135,7 @@ def rectangle(points_m: FloatArray) -> tuple[FloatArray, FloatArray]:
 
     >>> east_m, north_m = rectangle(np.array([[-100.0, 0.0], [100.0, 50.0]]))
     >>> len(east_m), bool(east_m[0] < -100), bool(north_m[-1] > 50), bool(len(north_m) < len(east_m))
-    (96, True, True, True)
+    (64, True, True, True)
     """
     low_m, high_m = points_m.min(axis=0), points_m.max(axis=0)
     side_m = max(float((high_m - low_m).max()), 2.0 * NEAREST_M)
@@ -148,7 +149,7 @@ def rectangle(points_m: FloatArray) -> tuple[FloatArray, FloatArray]:
 def mean_gain_db(channel: Channel, sites: Sites, place_m: FloatArray) -> FloatArray:
     """Return the mean gains in dB, over sight and walls, between places of shape (P, 2) and every cell, shape (P, C).
 
-    Every place has the same draws, so that the mean changes from place to place as the model does.
+    Every place and every site has the same draws, so that the mean changes from place to place as the model does.
     """
     path_loss = over_the_ground(channel.path_loss)
     paths = paths_between(place_m, sites.site_m, sites.image_m)
@@ -157,7 +158,7 @@ def mean_gain_db(channel: Channel, sites: Sites, place_m: FloatArray) -> FloatAr
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # corners of the ground may lie outside the model's range
         while count < DRAWS:
-            chance = path_loss.init(1, len(sites.site_m), streams.stream("coverage", count))
+            chance = path_loss.init(1, 1, streams.stream("coverage", count))
             large = path_loss.large_scale(chance, paths)
             nothing = np.zeros((1, 1))
             total = total + linear_to_db(coupled(large, nothing, paths, sites, channel.element))

@@ -24,7 +24,7 @@ from wflsim.network.timeline import PHASES
 from wflsim.records.recorder import Columns
 from wflsim.results import Played
 
-LEAST_IN, ROW_IN, MOST_IN = 2.1, 0.09, 4.2
+LEAST_IN, ROW_IN, MOST_IN = 2.1, 0.17, 4.2
 """Height of a panel at least, more for every grant, and at most."""
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 """Of those who hold neighbouring parts of the band, in turn."""
@@ -135,7 +135,7 @@ def granted(about: Mapping[str, Any], clients: Columns) -> Grants:
         np.sum([clients[f"{phase}_s"] for phase in phases], axis=0) for phases in (BEFORE, ACTIVE)
     )
     until_s, width_hz = from_s + active_s, clients["bandwidth_hz"]
-    within = (until_s > _NONE) & (from_s < about["length_s"]) & (width_hz > 0.0)
+    within = (until_s > _NONE) & (from_s < about["length_s"] - _NONE) & (width_hz > 0.0)
     rows = np.flatnonzero(within & (active_s > 0.0))
     rows = rows[np.lexsort((clients["device"][rows], from_s[rows]))]
     return Grants(

@@ -16,7 +16,8 @@ from wflsim.simulation.setting import Setting, settle
 def draw(one: Played, wanted: Wanted, variants: Sequence[str]) -> Figure:
     """Return the figure of a run; its variants learn from the same data."""
     setting = resettled(one)
-    return partition.draw("", held(setting), setting.devices.position_m, wanted)
+    site_m = setting.world.channel.layout.sites().site_m
+    return partition.draw("", held(setting), setting.devices.position_m, wanted, site_m)
 
 
 def resettled(one: Played) -> Setting:

@@ -19,9 +19,16 @@ KEPT = (("training", "0.35"), ("validation", "#E69F00"), ("test", "#56B4E9"))
 INK = "#0072B2"
 DIGITS = 6.5
 SMALL_DIGITS = 5.0
+ORIGIN_M = np.zeros((1, 2))  # of a cell alone
 
 
-def draw(title: str, found: Census, position_m: FloatArray, wanted: Wanted | None = None) -> Figure:
+def draw(
+    title: str,
+    found: Census,
+    position_m: FloatArray,
+    wanted: Wanted | None = None,
+    site_m: FloatArray = ORIGIN_M,
+) -> Figure:
     """Return the figure: sizes above, classes by devices below, the cell beside them, or below in one column.
 
     Many devices are sorted by their most frequent class, and all by cluster where they have one.
@@ -31,6 +38,7 @@ def draw(title: str, found: Census, position_m: FloatArray, wanted: Wanted | Non
         found: What lies on the devices.
         position_m: Where they stand, shape (K, 2).
         wanted: How it shall be drawn; None for two columns in the style for papers.
+        site_m: Where the sites stand, shape (S, 2).
     """
     order, wanted = arranged(found), wanted or Wanted()
     with styled(wanted.style):
@@ -39,7 +47,7 @@ def draw(title: str, found: Census, position_m: FloatArray, wanted: Wanted | Non
         sizes(top, found.sizes[order])
         (bubbles if len(order) <= BUBBLES else shades)(below, found.counts[order])
         label(below, found, order)
-        cell(right.subplots(), found, position_m)
+        cell(right.subplots(), found, position_m, site_m)
         figure: Figure = left.figure
         if title:
             figure.suptitle(title, x=0.01, ha="left", fontsize=8, fontweight="bold")
@@ -116,14 +124,14 @@ def label(axes: Axes, found: Census, order: IntArray) -> None:
         axes.set_xlabel(f"{axes.get_xlabel()}; lines part clusters")
 
 
-def cell(axes: Axes, found: Census, position_m: FloatArray) -> None:
+def cell(axes: Axes, found: Census, position_m: FloatArray, site_m: FloatArray) -> None:
     """Draw each device where it stands as the number of its most frequent class, the paler the smaller its share.
 
     A number that would lie over another is a dot.
     """
     palette = colormaps["tab10" if found.counts.shape[1] <= 10 else "tab20"]
     size = DIGITS if len(position_m) <= BUBBLES else SMALL_DIGITS
-    reach_m = 1.08 * max(float(np.abs(position_m).max()), 1.0)
+    reach_m = 1.08 * max(float(np.abs(position_m).max()), float(np.abs(site_m).max()), 1.0)
     box = axes.get_window_extent()
     m_per_pt = 2.0 * reach_m / (min(box.width, box.height) / axes.figure.dpi * 72.0)
     main = found.counts.argmax(axis=1)
@@ -138,7 +146,7 @@ def cell(axes: Axes, found: Census, position_m: FloatArray) -> None:
             axes.text(east_m, north_m, str(number), **centred, **look)
         else:
             axes.plot(east_m, north_m, marker="o", markersize=1.8, **look)
-    axes.plot(0.0, 0.0, marker="^", markersize=5, color="black")
+    axes.plot(*site_m.T, linestyle="", marker="^", markersize=5, color="black")
     axes.set(xlim=(-reach_m, reach_m), ylim=(-reach_m, reach_m), aspect="equal")
     axes.set(xlabel="east [m]", ylabel="north [m]")
     axes.xaxis.set_major_locator(MaxNLocator(4))

@@ -88,7 +88,8 @@ def found(
         concern = {*results.axes_of(variants[0]), *results.axes_of(name)}
         points = apart(results.runs, [axis for axis in results.axes if axis in concern])
         for one in results.played:
-            if {variants[0], name} <= set(one.told["variants"]):
+            again = {(each, one.name) for each in (variants[0], name)} <= results.again
+            if {variants[0], name} <= set(one.told["variants"]) and not again:
                 both = causes(Account(one, variants[0]), Account(one, name))
                 told.setdefault((name, points[one.name]), []).append(both)
     if not told:
@@ -130,9 +131,11 @@ def fall(axes: Axes, causes: Causes, one: str, other: str) -> None:
     """Draw a waterfall from top to bottom, a bar a step between the totals of two variants."""
     made = steps(causes)
     column, words = COLUMNS[causes.unit]
-    largest = max([causes.a, causes.b, *(step.start + step.by for step in made)])
-    factor, prefix = handy(column, np.array([largest]))
-    digits = max(0, -round(log10(last_digit(factor * largest))))
+    levels = [0.0, causes.a, causes.b, *(step.start + step.by for step in made)]
+    low, high = min(levels), max(levels)
+    factor, prefix = handy(column, np.array([low, high]))
+    low, high = factor * low, factor * high
+    digits = max(0, -round(log10(last_digit(max(-low, high)))))
     bars = [Step(one, 0.0, causes.a), *made, Step(other, 0.0, causes.b)]
     for row, step in enumerate(bars):
         total = row in (0, len(bars) - 1)
@@ -149,7 +152,9 @@ def fall(axes: Axes, causes: Causes, one: str, other: str) -> None:
             axes.vlines(factor * (step.start + step.by), row - 0.36, row + 1.36, **LINE)
     axes.set_yticks(range(len(bars)), [one, *(_called(step.name) for step in made), other])
     axes.set_ylim(len(bars) - 0.4, -0.6)
-    axes.set_xlim(0.0, 1.2 * factor * largest or 1.0)
+    axes.set_xlim(low - 0.02 * (high - low) if low else 0.0, high + 0.2 * (high - low) or 1.0)
+    if low:  # one variant played more rounds of less each
+        axes.axvline(0.0, zorder=0.5, **LINE)
     axes.grid(visible=False, axis="y")
     axes.tick_params("y", length=0)
     axes.set_xlabel(label(column, prefix, words))

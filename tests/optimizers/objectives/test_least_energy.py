@@ -89,7 +89,10 @@ def test_a_general_solver_finds_no_less(seed):
             {"type": "ineq", "fun": rate},
             {"type": "ineq", "fun": lambda point: 3.0 - point[:3].sum()},
         ],
-        options={"maxiter": 1000, "ftol": 1e-10},  # finer steps drown in rounding on some processors
+        options={
+            "maxiter": 1000,
+            "ftol": 1e-10,
+        },  # finer steps drown in rounding on some processors
     )
     assert result.success
     assert result.fun == pytest.approx(1.0, rel=1e-6)

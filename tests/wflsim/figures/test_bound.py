@@ -8,7 +8,7 @@ import pytest
 from wflsim import results
 from wflsim.claims.gradients import constants, from_the_first, terms_of
 from wflsim.errors import UserError
-from wflsim.figures.bound import TABLES, known, path, stepping
+from wflsim.figures.bound import TABLES, foreign, known, path, stepping
 from wflsim.figures.drawing import drawn
 from wflsim.figures.layout import Wanted
 from wflsim.figures.legibility import clashes
@@ -88,10 +88,27 @@ def test_scoring_steps_count_unless_they_are_thrown_away(of, said):
     assert stepping({"kind": "fedavg", "steps": 8}) is None
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"fusion": "zeros"}, "fusion: zeros"),
+        ({"fusion_weight": "samples"}, "fusion_weight: samples"),
+        ({"momentum": 0.9}, "momentum"),
+        ({"decay": 0.1}, "weight decay"),
+        ({"restart": False, "importance": "delta"}, "restart: false"),
+    ],
+)
+def test_methods_of_which_the_theorem_does_not_speak_are_told(settings, said):
+    assert said in foreign(settings)
+
+
+def test_methods_of_which_it_speaks_are_drawn():
+    spoken = {"fusion": "kept", "fusion_weight": "uniform", "restart": False}
+    assert foreign({**spoken, "importance": "magnitude", "momentum": 0.0, "decay": 0.0}) == ""
+
+
 def test_where_the_theorem_says_nothing_a_sentence_says_why(kept, little):
-    with pytest.raises(
-        UserError, match=r"pruned: no gradient was measured; write gradient_samples"
-    ):
+    with pytest.raises(UserError, match=r"pruned: the theorem does not speak of fusion_weight"):
         drawn("bound", results.load(little), Wanted(), ["pruned"])
     with pytest.raises(UserError, match="methods with a shared and a personal part; play japp"):
         drawn("bound", results.load(little), Wanted(), ["fedavg"])
@@ -101,6 +118,10 @@ def test_where_the_theorem_says_nothing_a_sentence_says_why(kept, little):
         "nothing is proven for such steps: η_u τ L_u must be at most 0.5"
     )
     unmeasured = rows.assign(gradient_square=rows["gradient_square"].where(rows["round"] != 5))
+    nothing = rows.assign(gradient_square=np.nan)
+    assert "no gradient was measured; write gradient_samples" in path(nothing, stepping(long))
+    twice = rows.assign(round=rows["round"] // 2)
+    assert "rounds with one exchange" in path(twice, stepping(long))
     assert "some rounds were not measured" in path(
         unmeasured, stepping(algorithm(kept.played[0], "dense"))
     )

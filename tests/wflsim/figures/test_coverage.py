@@ -71,6 +71,20 @@ def test_the_border_of_two_cells_is_where_they_are_heard_alike():
     assert found.best_db.shape == (len(found.north_m), len(found.east_m))
 
 
+def test_sites_that_are_alike_are_heard_alike():
+    """By the same luck: halfway between two sites of a city both are as good."""
+    path_loss = component("path_loss", "uma")(carrier_ghz=3.5)
+    channel = Channel(
+        path_loss=path_loss,
+        layout=Hexagonal(intersite_m=200.0, rings=1, sectors=1, wrap_around=False),
+    )
+    sites = channel.layout.sites()
+    middle_m = (sites.site_m[:1] + sites.site_m[1:]) / 2.0
+    gain_db = mean_gain_db(channel, sites, middle_m)
+    here, there = gain_db[:, 0], gain_db[np.arange(len(middle_m)), 1 + np.arange(len(middle_m))]
+    np.testing.assert_allclose(here, there)
+
+
 def test_one_cell_has_no_border():
     channel = Channel()
     assert len(ground(channel, channel.layout.sites(), SOME_M).leads_db) == 0

@@ -87,6 +87,15 @@ def test_grants_are_those_held_within_the_exchange_and_end_with_the_upload():
     assert found.sending(1.25) == 0.25 * 3
 
 
+def test_who_begins_as_the_exchange_ends_is_of_the_next_one():
+    begins_s = 0.1 + 0.2  # a rounding error above the end
+    clients = {f"{phase}_s": np.zeros(1) for phase in PHASES}
+    clients |= {"device": np.array([3]), "began_s": np.array([begins_s - 1e-12])}
+    clients |= {"bandwidth_hz": np.array([BAND_HZ]), "upload_s": np.ones(1)}
+    assert not len(granted({"start_s": 0.0, "length_s": begins_s}, clients).device)
+    assert len(granted({"start_s": 0.0, "length_s": begins_s + 0.01}, clients).device)
+
+
 def test_the_full_areas_are_hertz_times_the_seconds_of_uploads(little):
     one = results.load(little / "seed-2")
     figure = drawn("grid", one, Wanted())

@@ -1,16 +1,19 @@
 """Waterfalls: steps that lead from one total to the other, whatever is small."""
 
+import shutil
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
 from wflsim import results
 from wflsim.comparison.causes import ROUNDS, Causes, Part
 from wflsim.errors import UserError
 from wflsim.figures.drawing import drawn
 from wflsim.figures.layout import Wanted
-from wflsim.figures.waterfall import WORTH, found, last_digit, steps
+from wflsim.figures.waterfall import WORTH, fall, found, last_digit, steps
 
 AMOUNTS = st.lists(st.floats(-1.0, 1.0), min_size=3, max_size=3)
 
@@ -36,6 +39,26 @@ def test_small_parts_are_one_and_what_is_nothing_is_left_out():
     assert [step.name for step in steps(causes([little, 1.0, little]))] == ["compute", ""]
     assert [step.name for step in steps(causes([0.0, 1.0, 1e-9]))] == ["compute"]
     assert steps(causes([0.0, 0.0, 0.0])) == []
+
+
+def test_levels_below_zero_are_seen():
+    """One system played many more rounds of less each."""
+    figure = Figure()
+    axes = figure.subplots()
+    fall(axes, causes([14.0, -8.0, -3.0]), "many", "few")
+    bars = [bar for each in axes.containers for bar in each]
+    low, high = axes.get_xlim()
+    ends = [end for bar in bars for end in (bar.get_x(), bar.get_x() + bar.get_width())]
+    assert low < min(ends) == pytest.approx(-9.0)
+    assert max(ends) < high
+
+
+def test_what_is_there_again_counts_once(little, tmp_path):
+    for name in ("one", "again"):
+        shutil.copytree(little, tmp_path / name)
+    once, twice = results.load(tmp_path / "one"), results.load(tmp_path)
+    (one,), (two,) = (found(each, ["fedavg", "pruned"]).values() for each in (once, twice))
+    assert [each.a for each in one] == [each.a for each in two]
 
 
 def test_bars_are_the_totals_of_the_runs_and_the_steps_between_them(little):
