@@ -52,7 +52,7 @@ def command(
     words += [word for name in variants for word in ("--variant", name)]
     said = shlex.join(["wflsim", "report", *runs, *words, *(["--mixed"] if mixed else [])])
     results = load(*runs, mixed=mixed)
-    text = rendered(report(results, Asked(runs, variants, measure, title, said)))
+    text = rendered(report(results, Asked(runs, variants, measure, title, said, mixed)))
     RunFolder(path.parent).write(path.name, lambda aside: aside.write_text(text, encoding="utf-8"))
     click.echo(f"report: {path}")
 

@@ -1,6 +1,6 @@
 """A comparison in words, as tables, and as plain data."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import isnan
 from typing import Any
 
@@ -28,7 +28,7 @@ DIRECTIONS = {"s": ("longer", "shorter"), "J": ("more", "less")}
 def in_words(found: Comparison) -> str:
     """Return a comparison for the terminal."""
     pairs = len(found.seeds)
-    about = f"A: {found.a}\nB: {found.b}\n{_seeds(found.seeds)}\n"
+    about = f"A: {found.a}\nB: {found.b}\n{paired(found.seeds)}; differences are A less B.\n"
     note = () if pairs > 1 else ("One seed in common: no intervals, and no p-values.",)
     parts = [about, text(measures_grid(found, note))]
     for causes, what in ((found.seconds, LENGTH), (found.joules, "what devices do")):
@@ -95,14 +95,19 @@ def _causes_as_data(causes: Causes) -> dict[str, Any]:
     return {**told, "parts": parts, "sentence": sentence(causes)}
 
 
-def _seeds(seeds: tuple[int, ...]) -> str:
-    """Return which runs are paired, in words."""
+def paired(seeds: Sequence[int]) -> str:
+    """Return which runs are paired, in words.
+
+    Args:
+        seeds: The seeds of the pairs, one a pair.
+
+    >>> paired([1, 2, 1, 2]), paired([3])
+    ('4 pairs of runs, seeds 1, 2', '1 pair of runs, seed 3')
+    """
     named = ", ".join(str(seed) for seed in dict.fromkeys(seeds))
     word = "seed" if len(set(seeds)) == 1 else "seeds"
     pairs = len(seeds)
-    return (
-        f"{pairs} pair{'s' if pairs > 1 else ''} of runs, {word} {named}; differences are A less B."
-    )
+    return f"{pairs} pair{'s' if pairs > 1 else ''} of runs, {word} {named}"
 
 
 def measures_grid(found: Comparison, notes: tuple[str, ...] = ()) -> Grid:

@@ -10,7 +10,7 @@ from wflsim.figures.drawing import drawn
 from wflsim.figures.inline import Inline, inline
 from wflsim.figures.layout import Wanted
 from wflsim.figures.lines import framed, names
-from wflsim.results import Results
+from wflsim.results import Played, Results
 
 REPEATS: Mapping[str, str] = {"summary": "its panels are those of progress, pareto, cdf and phases"}
 """Figures whose panels are all in others."""
@@ -53,7 +53,12 @@ class Gallery:
 
 
 def gallery(
-    results: Results, runs: Sequence[str], variants: Sequence[str] = (), measure: str = ""
+    results: Results,
+    runs: Sequence[str],
+    variants: Sequence[str] = (),
+    measure: str = "",
+    *,
+    mixed: bool = False,
 ) -> Gallery:
     """Return the figures of what was played.
 
@@ -62,13 +67,15 @@ def gallery(
         runs: The folders as they were named, for the commands.
         variants: Those to show, in this order; none for all.
         measure: What is progress; empty for the usual one.
+        mixed: Whether the runs are of several versions, which the commands then have to allow.
     """
+    allowed = [*runs, "--mixed"] if mixed else runs
     shown, missing = [], dict[str, str]()
     lines = len(names(framed(results, {"finals": ()}, variants)["finals"]))
     for name, drawing in FIGURES.items():
         try:
             _refuse(name, drawing, lines)
-            found = _shown(name, drawing, results, runs, variants, measure=measure)
+            found = _shown(name, drawing, results, allowed, variants, measure=measure)
         except UserError as error:
             missing[name] = str(error).removeprefix(f"--figure {name}: ")
             continue
@@ -100,10 +107,10 @@ def _shown(
     *,
     measure: str,
 ) -> Shown:
-    """Return a figure; one of a single run is of the first run where there are several."""
+    """Return a figure; one of a single run is of the first that has any of the variants where there are several."""
     alone = drawing.of in OF_ONE and len(results.played) > 1
-    first = results.played[0]
-    of = replace(results, played=results.played[:1]) if alone else results
+    first = next(one for one in results.played if _has(one, variants))
+    of = replace(results, played=(first,)) if alone else results
     there = [each for each in variants if not alone or each in first.told["variants"]]
     chosen = measure if "measure" in drawing.takes else ""
     wanted = Wanted(measure=chosen) if chosen else Wanted()
@@ -112,6 +119,11 @@ def _shown(
     words = [str(first.folder.path)] if alone else runs
     said = command(name, words, there, chosen)
     return Shown(name, about, inline(figure, name, about), said)
+
+
+def _has(one: Played, variants: Sequence[str]) -> bool:
+    """Return whether a run has any of the variants; none for all."""
+    return not variants or any(each in one.told["variants"] for each in variants)
 
 
 def command(name: str, runs: Sequence[str], variants: Sequence[str], measure: str = "") -> str:

@@ -53,6 +53,7 @@ class Asked:
         measure: How good a model is; empty for the usual accuracy, or the first that is known.
         title: What it shall be called; empty for the names of the scenarios.
         command: The command that writes it; empty for the shortest that does.
+        mixed: Whether runs of several versions stand side by side.
     """
 
     runs: Sequence[str]
@@ -60,6 +61,7 @@ class Asked:
     measure: str = ""
     title: str = ""
     command: str = ""
+    mixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Report:
         pairs: The first variant beside the others.
         apart: Variant → why it is not compared.
         settings: The scenarios.
+        unset: Scenarios that are left out of these.
         drawn: What scripts draw, as plain data.
         missing: Section → why it is empty.
     """
@@ -83,6 +86,7 @@ class Report:
     pairs: Sequence[Pair]
     apart: Mapping[str, str]
     settings: Sequence[Setting]
+    unset: Sequence[str]
     drawn: Mapping[str, Any]
     missing: Mapping[str, str]
 
@@ -93,21 +97,38 @@ def report(results: Results, asked: Asked) -> Report:
     missing = dict[str, str]()
     drawn = dict(as_data(systems(results, variants, asked.measure)))
     measures = drawn["progress"]["measures"]
-    if asked.measure and asked.measure not in drawn["columns"]:
-        remedy = did_you_mean(asked.measure, measures, "they tell")
-        raise UserError(f"--measure {asked.measure}: the runs do not tell it; {remedy}")
+    _refuse(asked.measure, measures)
     measure = asked.measure or (USUAL if USUAL in measures or not measures else measures[0])
     found, apart = pairs(results, variants, measure if measure.startswith("accuracy_") else USUAL)
+    told_settings, left_out = settings(results)
     return Report(
         head(results, asked.runs, variants, asked.title, asked.command),
         _outcomes(results, variants, asked.measure, missing),
-        gallery(results, asked.runs, asked.variants, "" if measure == USUAL else measure),
+        gallery(
+            results,
+            asked.runs,
+            asked.variants,
+            "" if measure == USUAL else measure,
+            mixed=asked.mixed,
+        ),
         found,
         apart,
-        settings(results),
+        told_settings,
+        left_out,
         {**drawn, "measure": measure, "timeline": timeline(results, variants)},
         missing,
     )
+
+
+def _refuse(measure: str, measures: Sequence[str]) -> None:
+    """Refuse a measure of progress that the runs do not tell."""
+    if measure and not measures:
+        raise UserError(
+            f"--measure {measure}: the runs tell no accuracy: nothing was trained in them; leave it out"
+        )
+    if measure and measure not in measures:
+        remedy = did_you_mean(measure, list(measures), "measures of progress")
+        raise UserError(f"--measure {measure}: the runs do not tell it as progress; {remedy}")
 
 
 def _outcomes(

@@ -11,6 +11,7 @@ from wflsim.comparison.telling import (
     LENGTH,
     differ,
     measures_grid,
+    paired,
     parts_grid,
     sentence,
     settings_grid,
@@ -44,7 +45,8 @@ class Pair:
     Attributes:
         a: One of them.
         b: The other.
-        seeds: The seeds in which both were played.
+        seeds: The seeds of the pairs of runs, one a pair.
+        paired: Which runs are paired, in words.
         measures: Measure by measure what they came to.
         seconds: What the difference of simulated seconds is made of.
         joules: The same of joules.
@@ -54,6 +56,7 @@ class Pair:
     a: str
     b: str
     seeds: Sequence[int]
+    paired: str
     measures: Sheet
     seconds: Cause
     joules: Cause
@@ -99,12 +102,19 @@ def _pair(found: Comparison) -> Pair:
     return Pair(
         a,
         b,
-        tuple(dict.fromkeys(found.seeds)),
+        found.seeds,
+        _paired(found.seeds),
         sheet(named, f"{a} and {b}, measure by measure", sortable=False),
         _cause(found.seconds, LENGTH, a, b),
         _cause(found.joules, "what devices do", a, b),
         sheet(settings, f"Settings in which {a} and {b} differ", sortable=False),
     )
+
+
+def _paired(seeds: Sequence[int]) -> str:
+    """Return which runs are paired, and that points of a sweep are taken together where there are several."""
+    pooled = "; all points of the sweep are taken together" if len(seeds) > len(set(seeds)) else ""
+    return f"{paired(seeds)}{pooled}."
 
 
 def _cause(causes: Causes, what: str, a: str, b: str) -> Cause:

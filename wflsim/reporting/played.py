@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+import pandas as pd
+
 from wflsim.records.folder import SUCCEEDED
 from wflsim.reporting.sheets import Place, Sheet
 from wflsim.results import SWEEP, Played, Results
@@ -55,7 +57,7 @@ def head(
         "Runs": f"{_several(len(results.played), 'run')}, {_seeds(results)}",
         "Variants": ", ".join(variants) or "none has come to its end",
         "Rounds": _rounds(results, variants),
-        **({"Set apart by": told} if (told := _axes(results)) else {}),
+        **({"Set apart by": told} if (told := varied(results.runs, results.axes)) else {}),
         "Status": _status(results),
         "Versions": _versions(results),
         "Command": said or shlex.join(["wflsim", "report", *runs]),
@@ -109,11 +111,11 @@ def _rounds(results: Results, variants: Sequence[str]) -> str:
     )
 
 
-def _axes(results: Results) -> str:
-    """Return the keys that set runs apart, and their values."""
+def varied(runs: pd.DataFrame, axes: Sequence[str]) -> str:
+    """Return keys of the scenario, and their values in a frame of runs."""
     parts = []
-    for axis in results.axes:
-        values = list(dict.fromkeys(quantity(axis, value) for value in results.runs[axis]))
+    for axis in axes:
+        values = list(dict.fromkeys(quantity(axis, value) for value in runs[axis]))
         more = f" and {len(values) - 6} more" if len(values) > 6 else ""
         parts.append(f"{axis} ({', '.join(values[:6])}{more})")
     return "; ".join(parts)

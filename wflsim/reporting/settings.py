@@ -3,13 +3,14 @@
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 
 from markupsafe import Markup, escape
 from ruamel.yaml import YAML
 
 from wflsim.errors import UserError
+from wflsim.reporting.played import varied
 from wflsim.reporting.sheets import Sheet, sheet
 from wflsim.results import Results
 from wflsim.scenario.loading import parse
@@ -37,27 +38,36 @@ class Setting:
     resolved: str
 
 
-def settings(results: Results) -> list[Setting]:
-    """Return the scenarios, each as its first run was told."""
+def settings(results: Results) -> tuple[list[Setting], list[str]]:
+    """Return the scenarios, each as its first run was told, and the names of those for which there is no room."""
     firsts = {str(one.told.get("scenario", one.name)): one for one in reversed(results.played)}
     names = list(dict.fromkeys(str(one.told.get("scenario", one.name)) for one in results.played))
-    return [
+    found = [
         Setting(
             name,
             firsts[name].name,
-            _parameters(name, firsts[name].told["resolved"]),
+            _parameters(name, firsts[name].told["resolved"], _varied(results, name)),
             plain(firsts[name].told["resolved"]),
         )
         for name in names[:SCENARIOS]
     ]
+    return found, names[SCENARIOS:]
 
 
-def _parameters(name: str, resolved: object) -> Sheet | None:
+def _varied(results: Results, name: str) -> list[str]:
+    """Return a note about the keys in which runs of a scenario differ; the table has the values of the first run alone."""
+    runs = results.runs[results.runs["scenario"] == name]
+    keys = [key for key in results.axes if runs[key].map(repr).nunique() > 1]
+    first = runs["run"].iloc[0]
+    return [f"Varied: {varied(runs, keys)}. The table is that of {first}."] if keys else []
+
+
+def _parameters(name: str, resolved: object, notes: Sequence[str]) -> Sheet | None:
     try:
         found = parameters(parse(json.dumps(resolved), name))
     except UserError:
         return None
-    return sheet(found, f"Parameters of {name}", sortable=False)
+    return replace(sheet(found, f"Parameters of {name}", sortable=False), notes=notes)
 
 
 def plain(resolved: object) -> str:

@@ -1,5 +1,6 @@
 """Tables of the report: texts as everywhere, and beside each what rows are sorted by."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,11 @@ class Place:
     key: float | None = None
     best: bool = False
     bar: float | None = None
+
+    @property
+    def order(self) -> str:
+        """Its key as scripts read it."""
+        return json.dumps(self.key)
 
 
 @dataclass(frozen=True)

@@ -126,20 +126,20 @@ def datum(values: Sequence[float]) -> Datum | None:
     """Return the mean of one value a seed with half of its interval.
 
     >>> datum([1.0]), datum([1.0, 2.0, 3.0]), datum([])
-    ((1.0, None, 1), (2.0, 2.4841, 3), None)
+    ((1.0, None, 1), (2.0, 2.4841377, 3), None)
     """
     if not values:
         return None
     told = interval(values)
     half = told.high - told.mean
-    return short(told.mean), short(half) if isfinite(half) else None, len(values)
+    return exact(told.mean), exact(half) if isfinite(half) else None, len(values)
 
 
 def progress(found: Systems) -> dict[str, Any]:
     """Return how good systems were over rounds, seconds and joules: of every system measure → over what → curve.
 
-    A curve is three lists: where, the mean over seeds, and half of its interval, null where there is none. Of more curves
-    and measures than can be told the first are.
+    A curve is three lists, where, the mean over seeds, and half of its interval, null where there is none; and whether
+    all seeds end where it does. Of more curves and measures than can be told the first are.
     """
     lines, there = found.names[:CURVES], found.measures[:MEASURED]
     each = NUMBERS // max(3 * len(OVER) * len(there) * len(lines), 1)
@@ -156,13 +156,14 @@ def curves(rounds: pd.DataFrame, measures: Sequence[str], most: int) -> dict[str
     told: dict[str, Any] = {}
     for name in measures:
         if rounds[name].notna().any():
-            told[name] = {
-                over: as_lists(
-                    together([thin(each, most) for each in steps(rounds, name, over)]), most
-                )
-                for over in OVER
-            }
+            told[name] = {over: told_curve(steps(rounds, name, over), most) for over in OVER}
     return told
+
+
+def told_curve(runs: Sequence[Steps], most: int) -> list[Any]:
+    """Return the curve of some runs as plain data, and whether all of them end where it does."""
+    alike = len({float(where[-1]) for where, _ in runs}) == 1
+    return [*as_lists(together([thin(each, most) for each in runs]), most), alike]
 
 
 def thin(run: Steps, most: int) -> Steps:
@@ -175,8 +176,8 @@ def as_lists(curve: Curve, most: int) -> list[list[float] | None]:
     """Return a curve as plain numbers."""
     chosen = even(len(curve.where), most)
     half = (curve.high - curve.mean)[chosen]
-    where, mean = rounded(curve.where[chosen]), rounded(curve.mean[chosen])
-    return [where, mean, rounded(half) if np.isfinite(half).all() else None]
+    where, mean = ended(curve.where[chosen]), ended(curve.mean[chosen])
+    return [where, mean, ended(half) if np.isfinite(half).all() else None]
 
 
 def even(count: int, most: int) -> list[int]:
@@ -194,9 +195,19 @@ def rounded(values: FloatArray) -> list[float]:
     return [short(float(value)) for value in values]
 
 
+def ended(values: FloatArray) -> list[float]:
+    """Return numbers with the digits that a drawing needs, but the last with those in which it is told."""
+    return [*rounded(values[:-1]), *(exact(float(value)) for value in values[-1:])]
+
+
 def short(value: float) -> float:
     """Return a number with five significant digits."""
     return float(f"{value:.5g}")
+
+
+def exact(value: float) -> float:
+    """Return a number with eight significant digits, so that rounding it again rounds the number itself."""
+    return float(f"{value:.8g}")
 
 
 def as_data(found: Systems) -> Mapping[str, Any]:

@@ -63,6 +63,7 @@ def timeline(results: Results, variants: Sequence[str]) -> dict[str, Any]:
         "phases": [{"name": name, "label": LOOKS[name].label} for name in phases],
         "runs": called(results),
         "left_out": len(pairs) - len(kept),
+        "untold": not pairs,
         "rounds": [
             _round(story, number, phases, typical=place == 0)
             for story in stories

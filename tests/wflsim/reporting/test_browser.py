@@ -2,7 +2,9 @@
 
 import base64
 import json
+import re
 import shutil
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -242,6 +244,45 @@ def test_progress_is_drawn_over_rounds_too(opened):
     assert bands() == 0
 
 
+def test_a_curve_says_where_it_ends_if_seeds_end_apart(opened):
+    label = one(opened, "[data-chart=progress] .canvas .mark").get_attribute("aria-label")
+    assert " s, where the first seed ends: " in label
+    one(opened, "input[name=over][value=round]").click()
+    label = one(opened, "[data-chart=progress] .canvas .mark").get_attribute("aria-label")
+    assert " at the end: " in label
+    assert re.search(r"; the end: round \d+$", label)
+
+
+def test_points_of_a_sweep_have_dashes_and_names_of_their_own(driver, seeds, tmp_path):
+    found = report(seeds, Asked(["runs"]))
+    lines = [{"name": f"pruned, {n}", "variant": 0, "point": f"size {n}"} for n in range(3)]
+    path = tmp_path / "swept.html"
+    path.write_text(rendered(replace(found, drawn={**found.drawn, "lines": lines})))
+    look(driver, path)
+    curves = every(driver, "[data-chart=progress] .canvas .curve")
+    assert len({curve.get_attribute("stroke-dasharray") for curve in curves}) == 3
+    names = [text.text for text in every(driver, "[data-chart=progress] .canvas text")]
+    assert "size 0" in names
+    assert driver.get_log("browser") == []
+
+
+def test_more_variants_than_colours_are_told_apart_by_dash_and_shape(driver, seeds, tmp_path):
+    found = report(seeds, Asked(["runs"]))
+    many = [f"variant {n}" for n in range(28)]
+    path = tmp_path / "many.html"
+    path.write_text(rendered(replace(found, drawn={**found.drawn, "variants": many})))
+    look(driver, path)
+    looks = {
+        (line.get_attribute("class"), line.get_attribute("stroke-dasharray"))
+        for line in every(driver, "[data-chart=progress] .legend line")
+    }
+    marks = {
+        (mark.get_attribute("class"), mark.get_attribute("d"))
+        for mark in every(driver, "[data-chart=progress] .legend path")
+    }
+    assert len(looks) == len(marks) == len(many)
+
+
 def test_another_round_and_another_variant_have_other_bars(opened):
     first = bars(opened)
     assert len({key.partition("/")[0] for key, _ in first}) == 10
@@ -281,6 +322,17 @@ def test_the_time_line_zooms_moves_and_keeps_its_place_by_keys(opened):
     assert dict(bars(opened)) != near
     one(opened, "[aria-label='the whole round']").click()
     assert dict(bars(opened)) == whole
+
+
+def test_numbers_below_a_narrow_stretch_of_a_round_are_told_apart(opened):
+    for _ in range(11):
+        one(opened, "[aria-label='zoom in']").click()
+    texts = [
+        text.text
+        for text in every(opened, "[data-chart=timeline] .canvas text[text-anchor=middle]")
+    ]
+    assert len(texts) > 2
+    assert len(set(texts)) == len(texts)
 
 
 def test_the_critical_device_is_marked(opened):

@@ -139,6 +139,7 @@ def test_the_first_variant_is_compared_with_every_other(told, seeds):
     assert told.apart == {}
     pair = told.pairs[0]
     assert pair.seeds == (1, 2, 3)
+    assert pair.paired == "3 pairs of runs, seeds 1, 2, 3."
     assert pair.seconds.sentence.startswith("pruned is 6.42 s shorter (50 %)")
     parts = sum(row[-1].key for row in pair.joules.parts.rows)
     assert parts == pytest.approx(pair.joules.parts.foot[-1].key, rel=1e-3)
@@ -234,6 +235,10 @@ def test_the_command_writes_a_file_and_tells_its_own_words(tmp_path):
         (["--out", "a.pdf"], r"let it end in .html, as a.html"),
         (["--variant", "fedchr", "--out", "a.html"], "did you mean 'fedchar'"),
         (["--measure", "accuracy_person", "--out", "a.html"], "did you mean 'accuracy_personal'"),
+        (
+            ["--measure", "energy_j", "--out", "a.html"],
+            "do not tell it as progress; measures of progress: accuracy_personal",
+        ),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(arguments, said, tmp_path, monkeypatch):
@@ -252,6 +257,49 @@ def test_figures_in_which_nobody_can_be_told_apart_are_left_out(seeds, monkeypat
     assert shown.isdisjoint({"progress", "pareto", "cdf", "phases", "allocation"})
     assert found.missing["cdf"].startswith("3 systems cannot be told apart")
     assert "cdf" in {each.name for each in gallery(seeds, ["runs"], ["pruned"]).shown}
+
+
+def test_a_figure_of_one_run_is_of_the_first_that_has_a_chosen_variant(seeds, changed):
+    def without(manifest):
+        for name in ("pruned", "fedavg"):
+            manifest["variants"].pop(name)
+
+    results = load(changed("seeds/1", without), RUNS / "seeds" / "2")
+    found = gallery(results, ["runs"], ["fedavg"])
+    (anatomy,) = (each for each in found.shown if each.name == "anatomy")
+    assert "seeds/2 --figure anatomy" in anatomy.command
+    assert anatomy.command.endswith("--variant fedavg")
+
+
+def test_commands_allow_several_versions_where_the_report_was_to(seeds):
+    mixed = {each.name: each.command for each in gallery(seeds, ["runs"], mixed=True).shown}
+    assert mixed["cdf"].startswith("wflsim plot runs --mixed --figure cdf")
+    assert "--mixed" not in mixed["anatomy"]
+    assert not any("--mixed" in each.command for each in gallery(seeds, ["runs"]).shown)
+
+
+def test_a_run_that_is_there_twice_is_compared_once(changed, seeds):
+    again = load(changed("seeds/1", lambda manifest: None), RUNS / "seeds")
+    assert len(again.again) == 3
+    (pair,), apart = pairs(again, ["pruned", "fedavg"], "accuracy_personal")
+    (once,), _ = pairs(seeds, ["pruned", "fedavg"], "accuracy_personal")
+    assert apart == {}
+    assert (pair.paired, pair.measures) == (once.paired, once.measures)
+
+
+def test_without_a_table_of_clients_nothing_is_said_of_devices(changed):
+    run = changed("seeds/1", lambda manifest: None)
+    (run / "clients.parquet").unlink()
+    text = rendered(report(load(run), Asked(["run"])))
+    assert "No run has a table of clients" in text
+    assert "No device took part" not in text
+
+
+def test_scenarios_for_which_there_is_no_room_are_named(seeds, monkeypatch):
+    monkeypatch.setattr("wflsim.reporting.settings.SCENARIOS", 1)
+    found = report(load(RUNS / "grouped", RUNS / "seeds" / "1"), Asked(["runs"]))
+    assert [each.name for each in found.settings] != list(found.unset) == ["quickstart"]
+    assert "Left out, so that the file stays small: quickstart." in rendered(found)
 
 
 def test_figures_that_cannot_be_drawn_are_left_out_with_the_reason(seeds, monkeypatch):

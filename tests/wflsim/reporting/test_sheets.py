@@ -3,7 +3,7 @@ import math
 import pytest
 
 from wflsim.errors import UserError
-from wflsim.reporting.sheets import number, outcome_sheet, sheet, told
+from wflsim.reporting.sheets import Place, number, outcome_sheet, sheet, told
 from wflsim.tables.grid import Cell, Grid
 from wflsim.tables.outcomes import grid, outcomes, with_best
 
@@ -57,6 +57,11 @@ def test_numbers_are_read_off_texts():
     assert number("1234 ± 5 (2 of 3)") == 1234.0
     assert number("∞") == math.inf
     assert number("pruned") is None
+
+
+def test_keys_are_told_as_scripts_read_them():
+    orders = [Place("", key).order for key in (math.inf, -math.inf, 1.5, 1e-7)]
+    assert orders == ["Infinity", "-Infinity", "1.5", "1e-07"]
 
 
 def test_words_of_a_grid_have_no_keys_and_bars_stand_in_the_last_column():

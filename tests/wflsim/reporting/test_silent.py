@@ -5,6 +5,7 @@ import json
 import pytest
 
 from wflsim.cli.main import main
+from wflsim.errors import UserError
 from wflsim.reporting.page import Asked, rendered, report
 from wflsim.results import load
 
@@ -63,6 +64,25 @@ def test_without_accuracy_costs_are_traded_and_progress_says_why_it_is_empty(tol
 def test_runs_of_a_sweep_are_called_by_point_and_seed(told):
     called = set(told.drawn["timeline"]["runs"].values())
     assert called == {f"bandwidth {mhz} MHz, seed {seed}" for mhz in (1, 2) for seed in (1, 2)}
+
+
+def test_the_table_of_parameters_says_what_was_varied(told):
+    (setting,) = told.settings
+    (note,) = setting.parameters.notes
+    assert note == f"Varied: radio.bandwidth_hz (1 MHz, 2 MHz). The table is that of {setting.run}."
+    assert note in rendered(told)
+
+
+def test_pairs_over_all_points_of_a_sweep_say_so(told):
+    (pair,) = told.pairs
+    said = "4 pairs of runs, seeds 1, 2; all points of the sweep are taken together."
+    assert pair.paired == said
+    assert said in rendered(told)
+
+
+def test_without_accuracy_no_measure_can_be_asked_for(swept):
+    with pytest.raises(UserError, match="nothing was trained in them; leave it out"):
+        report(load(swept), Asked(["swept"], measure="accuracy_personal"))
 
 
 def test_what_failed_or_is_not_there_is_told(swept, tmp_path):

@@ -89,7 +89,7 @@ function drawRound(box, round, phases, [from, to]) {
   const height = bottom + SIDE.bottom;
   const [made, size] = drawing(box, height, `Round ${round.round} of ${round.variant}, device by device`);
   const right = size.width - SIDE.right;
-  const of = { low: from, high: to, log: false, ...unitOf(to - from) };
+  const of = { low: from, high: to, log: false, ...unitOf(Math.max(Math.abs(from), Math.abs(to))) };
   const place = { round, phases, right, bar, across: scaled(of, SIDE.left, right) };
   made.append(...ruler(of, place, bottom), svg("text", { class: "title", x: 0, y: SIDE.top - 12 }, "device"));
   made.append(svg("text", { class: "title", x: right, y: height - 6, "text-anchor": "end" }, `time in the round [${of.unit}]`));
@@ -104,7 +104,7 @@ function drawRound(box, round, phases, [from, to]) {
   return { made, rows: rows.filter((row) => row.length), left: SIDE.left, right };
 }
 
-/** Return the unit in which a stretch of time is told. */
+/** Return the unit in which times of some size are told. */
 function unitOf(seconds) {
   const [factor, unit] = prefixed(seconds, "s");
   return { factor, unit };
@@ -112,9 +112,9 @@ function unitOf(seconds) {
 
 /** Return the numbers below a time line, and the lines above them. */
 function ruler(of, place, bottom) {
-  return told(of, Math.max(2, Math.floor((place.right - SIDE.left) / 100))).flatMap((value) => {
+  return told(of, Math.max(2, Math.floor((place.right - SIDE.left) / 100))).flatMap(([value, text]) => {
     const at = place.across(value);
     const line = svg("line", { class: "grid", x1: at, x2: at, y1: SIDE.top - 4, y2: bottom + 4 });
-    return [line, svg("text", { x: at, y: bottom + 19, "text-anchor": "middle" }, tickText(value, of))];
+    return [line, svg("text", { x: at, y: bottom + 19, "text-anchor": "middle" }, text)];
   });
 }

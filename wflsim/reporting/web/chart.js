@@ -2,11 +2,15 @@
 const MARGIN = { left: 56, right: 16, top: 30, bottom: 44 };
 const WIDE = 20;
 
-/** Return round numbers from one end to the other, about as many as asked for. */
-function ticks(low, high, count) {
+/** Return 1, 2 or 5 times a power of ten that divides a stretch into about as many parts as asked for. */
+function stepOf(low, high, count) {
   const raw = (high - low) / Math.max(count, 1);
   const power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].map((each) => each * power).find((each) => each >= raw * 0.999);
+  return [1, 2, 5, 10].map((each) => each * power).find((each) => each >= raw * 0.999);
+}
+
+/** Return round numbers from one end to the other, a step apart. */
+function ticks(low, high, step) {
   const found = [];
   for (let at = Math.ceil(low / step - 1e-9); at * step <= high + 1e-9 * step; at += 1) found.push(at * step);
   return found;
@@ -40,16 +44,20 @@ function scaled(of, from, to) {
   return (value) => from + ((put(value) - low) / (high - low || 1)) * (to - from);
 }
 
-/** Return the numbers that are told on an axis, in its data's unit. */
+/** Return the numbers that are told on an axis: each in its data's unit, and as it stands beside the axis. */
 function told(of, count) {
-  if (of.log) return logTicks(of.low / of.factor, of.high / of.factor).map((each) => each * of.factor);
-  return ticks(of.low / of.factor, of.high / of.factor, count).map((each) => each * of.factor);
+  const [low, high] = [of.low / of.factor, of.high / of.factor];
+  const step = of.log ? null : stepOf(low, high, count);
+  const shown = of.log ? logTicks(low, high) : ticks(low, high, step);
+  return shown.map((each) => [each * of.factor, tickText(each, step)]);
 }
 
-/** Return a number of an axis as it stands beside it. */
-function tickText(value, of) {
-  const shown = value / of.factor;
-  return Math.abs(shown) >= 1e5 ? shown.toExponential(0) : String(Number(shown.toPrecision(4)));
+/** Return a number of an axis with the digits that tell it from the next, a step away; none for an axis of powers. */
+function tickText(shown, step) {
+  const least = step === null ? null : Math.floor(Math.log10(step) + 1e-9);
+  const size = shown ? Math.floor(Math.log10(Math.abs(shown)) + 1e-9) : 0;
+  if (size >= 5) return shown.toExponential(least === null ? 0 : Math.max(size - least, 0));
+  return String(Number(least === null ? shown.toPrecision(4) : shown.toFixed(Math.min(Math.max(-least, 0), 100))));
 }
 
 /** Draw two axes into a drawing, and return what puts numbers into its pixels. */
@@ -57,15 +65,15 @@ function axes(drawing, size, x, y) {
   const right = size.width - MARGIN.right;
   const low = size.height - MARGIN.bottom;
   const [across, up] = [scaled(x, MARGIN.left, right), scaled(y, low, MARGIN.top)];
-  for (const value of told(y, Math.max(3, Math.floor(size.height / 70)))) {
+  for (const [value, text] of told(y, Math.max(3, Math.floor(size.height / 70)))) {
     const at = up(value);
     drawing.append(svg("line", { class: "grid", x1: MARGIN.left, x2: right, y1: at, y2: at }));
-    drawing.append(svg("text", { x: MARGIN.left - 8, y: at + 4, "text-anchor": "end" }, tickText(value, y)));
+    drawing.append(svg("text", { x: MARGIN.left - 8, y: at + 4, "text-anchor": "end" }, text));
   }
-  for (const value of told(x, Math.max(2, Math.floor(size.width / 110)))) {
+  for (const [value, text] of told(x, Math.max(2, Math.floor(size.width / 110)))) {
     const at = across(value);
     drawing.append(svg("line", { class: "axis", x1: at, x2: at, y1: low, y2: low + 5 }));
-    drawing.append(svg("text", { x: at, y: low + 19, "text-anchor": "middle" }, tickText(value, x)));
+    drawing.append(svg("text", { x: at, y: low + 19, "text-anchor": "middle" }, text));
   }
   drawing.append(
     svg("line", { class: "axis", x1: MARGIN.left, x2: right, y1: low, y2: low }),
@@ -81,11 +89,12 @@ function drawing(box, height, says) {
   return [made, { width, height }];
 }
 
+const COLOURS = 7;
 const SHAPES = ["circle", "square", "triangle", "diamond", "down", "plus", "cross"];
 
-/** Return the outline of the mark of a system around a place. */
-function outline(place, x, y, r) {
-  const shape = SHAPES[place % SHAPES.length];
+/** Return the outline of the mark of a variant around a place. */
+function outline(variant, x, y, r) {
+  const shape = SHAPES[turned(variant)];
   const points = (list) => `M${list.map(([dx, dy]) => `${(x + dx * r).toFixed(1)} ${(y + dy * r).toFixed(1)}`).join("L")}Z`;
   if (shape === "circle") return `M${x - r} ${y}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0Z`;
   if (shape === "square") return points([[-0.88, -0.88], [0.88, -0.88], [0.88, 0.88], [-0.88, 0.88]]);
@@ -99,6 +108,12 @@ function outline(place, x, y, r) {
 
 const DASHES = [null, "7 4", "9 3 2 3", "2 3", "14 4", "5 2 2 2 2 2", "1 4"];
 
-/** Return how the line of a system is dashed. */
-const dash = (place) => DASHES[place % DASHES.length];
-const colour = (place) => `c${place % 7}`;
+const colour = (variant) => `c${variant % COLOURS}`;
+
+/** Return which of seven shapes or dashes a variant has: from the second turn of the colours on they meet others. */
+function turned(variant, more = 0) {
+  return (variant + Math.floor(variant / COLOURS) + more) % COLOURS;
+}
+
+/** Return how the line of a variant is dashed, of several points of a sweep each in its turn. */
+const dash = (variant, turn = 0) => DASHES[turned(variant, turn)];

@@ -6,8 +6,9 @@ const OVERS = { round: { label: "round", unit: "" }, s: { label: "simulated time
 function curvesOf(data, on, chosen) {
   return data.progress.curves.flatMap((of, place) => {
     const line = data.lines[place];
+    const turn = data.lines.slice(0, place).filter(({ variant }) => variant === line.variant).length;
     const curve = on.shown(line.variant) && of[chosen.measure]?.[chosen.over];
-    return curve && curve[0].length ? [{ line, where: curve[0], mean: curve[1], half: curve[2] }] : [];
+    return curve && curve[0].length ? [{ line, turn, where: curve[0], mean: curve[1], half: curve[2], whole: curve[3] }] : [];
   });
 }
 
@@ -47,6 +48,15 @@ function drawProgress(box, data, on, chosen) {
   box.replaceChildren(made);
 }
 
+/** Return what is told of a curve where it ends, which need not be where all of its seeds do. */
+function endOf(curve, how) {
+  const last = curve.where.length - 1;
+  const at = how.x.unit ? amount(curve.where[last], how.x.unit, 4) : `${how.x.label} ${curve.where[last]}`;
+  const end = curve.whole ? "at the end" : `at ${at}, where the first seed ends`;
+  const told = uncertain([curve.mean[last], curve.half ? curve.half[last] : null, 1], how.y);
+  return [curve.line.name, `${how.y.label} ${end}: ${told}`, ...(curve.whole ? [`the end: ${at}`] : [])];
+}
+
 /** Draw curves, and a mark at the end of each, which tells of it. */
 function drawCurves(made, curves, place, how, { steps, bands }) {
   const parts = curves.map((curve) => {
@@ -54,17 +64,13 @@ function drawCurves(made, curves, place, how, { steps, bands }) {
     const d = through(curve.where.map(place.across), curve.mean.map(place.up), steps);
     const band = bands && curve.half && svg("path", { class: `band ${variant}`, d: banded(curve, place, steps) });
     const last = curve.where.length - 1;
-    const half = curve.half ? curve.half[last] : null;
-    const lines = [
-      curve.line.name,
-      `${how.y.label} at the end: ${uncertain([curve.mean[last], half, 1], how.y)}`,
-      `${how.x.label}: ${amount(curve.where[last], how.x.unit)}`,
-    ];
     const d2 = outline(curve.line.variant, place.across(curve.where[last]), place.up(curve.mean[last]), 5.5);
-    const mark = tells(svg("path", { class: `mark ${variant}`, d: d2 }), lines);
-    return { band, mark, path: svg("path", { class: `curve ${variant}`, d, "stroke-dasharray": dash(curve.line.variant) }) };
+    const mark = tells(svg("path", { class: `mark ${variant}`, d: d2 }), endOf(curve, how));
+    return { band, mark, path: svg("path", { class: `curve ${variant}`, d, "stroke-dasharray": dash(curve.line.variant, curve.turn) }) };
   });
   made.append(...parts.flatMap(({ band }) => band || []), ...parts.map(({ path }) => path), ...parts.map(({ mark }) => mark));
+  const points = curves.map(({ line, where, mean }) => ({ line, x: where[where.length - 1], y: mean[mean.length - 1] }));
+  if (points.some(({ line }) => line.point)) made.append(...named(points, place));
   walkable([parts.map(({ mark }) => mark)]);
 }
 

@@ -61,7 +61,7 @@ function named(points, place) {
     if (!spot) return [];
     taken.push([...spot, wide, 14]);
     const end = spot[0] < x;
-    return [svg("text", { x: end ? x - 11 : spot[0], y: spot[1] + 11, "text-anchor": end ? "end" : "start" }, name(point))];
+    return [svg("text", { class: "beside", x: end ? x - 11 : spot[0], y: spot[1] + 11, "text-anchor": end ? "end" : "start" }, name(point))];
   });
 }
 
