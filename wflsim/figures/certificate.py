@@ -38,6 +38,7 @@ def draw(frames: Mapping[str, pd.DataFrame], wanted: Wanted) -> Figure:
 def residual(axes: Axes, rounds: pd.DataFrame, column: str) -> None:
     """Draw the largest of a residual in all runs and exchanges of a round, a line a line of the frame, down to zero."""
     axes.set_yscale("symlog", linthresh=LEAST, linscale=2.0)
+    axes.margins(x=0.03)  # no round is named beyond the last
     high = 1e4 * LEAST
     for place, (line, look) in enumerate(looks(rounds).items()):
         at, most = largest(of_line(rounds, line), column)

@@ -7,6 +7,11 @@ import pytest
 from matplotlib.testing.compare import compare_images
 
 from wflsim.figures.catalogue import FIGURES
+from wflsim.figures.drawing import drawn as paint
+from wflsim.figures.layout import Wanted
+from wflsim.figures.legibility import clashes
+from wflsim.figures.paper import WIDTHS_IN, styled
+from wflsim.results import load
 
 DOCS = Path(__file__).parents[3] / "docs"
 TOLERANCE = 6.0  # root of the mean squared difference of grey values, of 255: other versions of fonts and of anti-aliasing
@@ -30,6 +35,17 @@ def drawn(gallery, tmp_path_factory):
 def test_a_figure_is_drawn_as_the_docs_show_it(drawn, name):
     kept = DOCS / "gallery" / f"{name}.png"
     assert compare_images(str(kept), str(drawn[name]), TOLERANCE) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "width"),
+    [(n, w) for n, figure in FIGURES.items() for w in WIDTHS_IN if figure.narrow or w == "two"],
+)
+def test_every_text_of_a_figure_can_be_read_as_papers_print_it(gallery, name, width):
+    nothing = FIGURES[name].of == "nothing"
+    runs = None if nothing else load(DOCS / "gallery" / "runs" / gallery.OF.get(name, "seeds"))
+    with styled():
+        assert clashes(paint(name, runs, Wanted(WIDTHS_IN[width]))) == []
 
 
 def test_another_figure_would_be_noticed(drawn, tmp_path):
