@@ -87,10 +87,12 @@ class Results:
     @cached_property
     def again(self) -> frozenset[tuple[str, str]]:
         """Variant and run of what is there once more: played with the same seed, set apart by nothing that concerns it, to the same records."""
+        names = {name for one in self.played for name in one.told.get("variants", {})}
+        own = {name: self.axes_of(name) for name in names}
         seen, found = set(), []
         for one, run in zip(self.played, self.runs.to_dict("records"), strict=True):
             for variant, said in one.told.get("variants", {}).items():
-                apart = [repr(run[axis]) for axis in self.axes_of(variant)]
+                apart = [repr(run[axis]) for axis in own[variant]]
                 mark = (
                     one.owns["scenario"],
                     one.owns["seed"],

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wflsim.cli.options import scenario_options
+from wflsim.cli.options import form_option, scenario_options
 
 if TYPE_CHECKING:
     from wflsim.scenario.loading import Loaded
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 @click.command("check")
 @scenario_options
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
+@form_option
 def command(scenario: str, assignments: tuple[str, ...], seed: int | None, form: str) -> None:
     """Print the resolved SCENARIO with the origin of every value, its link budget, and its prospects.
 

@@ -4,6 +4,8 @@ import json
 
 import click
 
+from wflsim.cli.options import form_option
+
 
 @click.command("compare")
 @click.argument("a")
@@ -19,9 +21,7 @@ import click
     type=click.FloatRange(0.0, 1.0),
     help="Accuracy to which times and joules are taken; else the lower of both final ones, less a hundredth.",
 )
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
+@form_option
 def command(a: str, b: str, measure: str, target: float | None, form: str) -> None:
     """Say how A differs from B, each PATH or PATH:VARIANT, of a run folder or a folder of them.
 

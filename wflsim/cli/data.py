@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from wflsim.cli.options import data_option
+from wflsim.cli.options import data_option, form_option
 
 # What a set's number counts where that is not samples: how many samples they make is up to the scenario.
 COUNTED = {"wisdm_raw": "records"}
@@ -13,9 +13,7 @@ COUNTED = {"wisdm_raw": "records"}
 
 @click.group("data", invoke_without_command=True)
 @data_option
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
+@form_option
 @click.pass_context
 def command(ctx: click.Context, form: str) -> None:
     """Show the data sets that come as files: whether they are here and whole, where, and under what terms."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wflsim.cli.options import form_option
 from wflsim.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,9 +24,7 @@ PREFIX = "accuracy_"
     show_default=True,
     help="Which accuracy of the table of rounds.",
 )
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
+@form_option
 def command(run: Path, variants: tuple[str, ...], column: str, form: str) -> None:
     """Fit a curve to the accuracies of RUN, a run folder, and print it as a scenario's `learning`.
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import click
 
+from wflsim.cli.options import form_option
+
 
 @click.command("list")
 @click.argument("family", required=False)
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
+@form_option
 def command(family: str | None, form: str) -> None:
     """Show every kind of every FAMILY of components (or of one), with fields, units and defaults."""
     from wflsim.catalog import FAMILY_OF

@@ -40,6 +40,10 @@ data_option = click.option(
     help="Data root, where data sets lie; else WFLSIM_DATA, else a cache.",
 )
 
+form_option = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+
 runs_argument = click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 
 set_option = click.option(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wflsim.cli.options import scenario_options
+from wflsim.cli.options import form_option, scenario_options
 from wflsim.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,9 +23,7 @@ FORMATS = (".png", ".pdf", ".svg")
     type=click.Path(path_type=Path, dir_okay=False),
     help="Where a picture goes; the ending chooses the format.",
 )
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
+@form_option
 def command(
     scenario: str, assignments: tuple[str, ...], seed: int | None, figure: Path | None, form: str
 ) -> None:

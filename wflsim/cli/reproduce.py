@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wflsim.cli.options import data_option, set_option, workers_option
+from wflsim.cli.options import data_option, form_option, set_option, workers_option
 
 if TYPE_CHECKING:
     from wflsim.claims.findings import Account, Finding
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 @click.command("reproduce")
 @click.argument("name")
 @click.option("--quick", is_flag=True, help="The quick form: fewer seeds, smaller settings.")
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
+@form_option
 @click.option(
     "--out",
     metavar="DIR",

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from wflsim.cli.options import scenario_options, track_option, workers_option
+from wflsim.cli.options import form_option, scenario_options, track_option, workers_option
 
 
 @click.command("run")
@@ -14,9 +14,7 @@ from wflsim.cli.options import scenario_options, track_option, workers_option
 @click.option(
     "--out", metavar="DIR", help="Folder for the results; runs/NAME-1, runs/NAME-2, ... by default."
 )
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
+@form_option
 @click.option(
     "--trace",
     is_flag=True,

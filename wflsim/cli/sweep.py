@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wflsim.cli.engines import Crew, crew_options
-from wflsim.cli.options import data_option, set_option, track_option
+from wflsim.cli.options import data_option, form_option, set_option, track_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,9 +40,7 @@ _SHOWN = 12  # points of a plan that are printed
 @click.option(
     "--dry-run", is_flag=True, help="Show the plan, what is there, and how long the rest may take."
 )
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
+@form_option
 @track_option
 @data_option
 @click.option("--quiet", is_flag=True, help="No live table and no summary.")

@@ -111,8 +111,17 @@ def critical(rounds: Columns, clients: Columns) -> IntArray:
 
     That is the device whose upload ended last among those that delivered; if none did, the one that was at it longest.
     """
-    place, delivered = exchange_of(rounds, clients), _delivered(clients)
-    active_s = np.sum([clients[f"{phase}_s"] for phase in PHASES[:-1]], axis=0)
+    return decisive(exchange_of(rounds, clients), clients)
+
+
+def decisive(place: IntArray, clients: Columns) -> IntArray:
+    """Return the row that ``critical`` chooses of every place, in their order.
+
+    Args:
+        place: To which exchange each row belongs, shape (S,).
+        clients: The rows.
+    """
+    delivered, active_s = delivered_by(clients), active_seconds(clients)
     last_s = np.where(delivered, clients["began_s"] + active_s, active_s)
     rows = np.arange(len(place))
     order = np.lexsort((-rows, last_s, delivered, place))
@@ -175,9 +184,14 @@ def _by_phase(spent: FloatArray) -> dict[str, float]:
     return {phase: float(spent[:, index].sum()) for index, phase in enumerate(PHASES)}
 
 
-def _delivered(clients: Columns) -> BoolArray:
+def delivered_by(clients: Columns) -> BoolArray:
     """Return whose updates the server took in."""
     return np.isin(clients["outcome"].astype(str), DELIVERED)
+
+
+def active_seconds(clients: Columns) -> FloatArray:
+    """Return how long each device was at it before it waited."""
+    return np.asarray(np.sum([clients[f"{phase}_s"] for phase in PHASES[:-1]], axis=0))
 
 
 def exchange_of(rounds: Columns, clients: Columns) -> IntArray:

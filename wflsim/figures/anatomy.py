@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wflsim.clock import FloatArray, IntArray
-from wflsim.contracts import BoolArray
+from wflsim.comparison.causes import active_seconds, decisive, delivered_by
 from wflsim.figures.naming import prefixed
 from wflsim.figures.paper import styled
 from wflsim.figures.phases import LOOKS, happened, mean
@@ -20,7 +20,6 @@ BARS = 36  # in all time lines together
 MOST_BARS = 20  # in one of them
 FEWEST_BARS = 4  # room for so many, lest the bar of a single device be a wall
 ACTIVE = PHASES[:-1]
-DELIVERED = ("on_time", "late")
 CLOSE = 0.01  # of a round's length: who delivers so shortly before the end sets it
 EDGE: Mapping[str, Any] = {"edgecolor": "0.3", "linewidth": 0.3}
 SMALL = 6.5
@@ -87,43 +86,31 @@ def told(about: Mapping[str, Any], clients: Columns) -> str:
     if not len(clients["device"]):
         return "no device takes part"
     row, (device, phase) = _critical(clients), critical(clients)
-    active_s = _active_s(clients)[row]
+    active_s = active_seconds(clients)[row]
     share = clients[f"{phase}_s"][row] / active_s if active_s > 0 else 0.0
     longest = f"{100 * share:.0f} % {LOOKS[phase].label}"
-    if not _delivered(clients)[row]:
+    if not delivered_by(clients)[row]:
         return f"nothing is delivered, device {device} is at it longest: {longest}"
     finish_s = _finish_s(clients)
     close_s = CLOSE * about["length_s"]
     cut = about["deadline_s"] <= about["length_s"] + 1e-9 and "dropped" in clients["outcome"]
     if cut or about["start_s"] + about["length_s"] - finish_s[row] > close_s:
         return f"device {device} is the last to deliver: {longest}"
-    others = int(np.sum(_delivered(clients) & (finish_s >= finish_s[row] - close_s))) - 1
+    others = int(np.sum(delivered_by(clients) & (finish_s >= finish_s[row] - close_s))) - 1
     with_ = f" with {others} other{'s' if others > 1 else ''}" if others else ""
     return f"device {device} sets the length{with_}: {longest}"
 
 
-def _delivered(clients: Columns) -> BoolArray:
-    """Return whose updates the server took in."""
-    return np.isin(clients["outcome"].astype(str), DELIVERED)
-
-
-def _active_s(clients: Columns) -> FloatArray:
-    """Return how long each device was at it before it waited."""
-    seconds: FloatArray = np.sum([clients[f"{phase}_s"] for phase in ACTIVE], axis=0)
-    return seconds
-
-
 def _finish_s(clients: Columns) -> FloatArray:
     """Return when each device had done what it did before it waited."""
-    seconds: FloatArray = clients["began_s"] + _active_s(clients)
+    seconds: FloatArray = clients["began_s"] + active_seconds(clients)
     return seconds
 
 
 def _critical(clients: Columns) -> int:
-    delivered = _delivered(clients)
-    if not delivered.any():
-        return int(np.argmax(_active_s(clients)))
-    return int(np.argmax(np.where(delivered, _finish_s(clients), -np.inf)))
+    """Return the row of the device that sets the length of an exchange; all rows are of one."""
+    one = np.zeros(len(clients["device"]), dtype=np.int64)
+    return int(decisive(one, clients)[0])
 
 
 def shown(clients: Columns, limit: int) -> IntArray:

@@ -13,9 +13,7 @@ from wflsim.figures.catalogue import named
 from wflsim.figures.layout import Wanted
 from wflsim.figures.lines import framed, shown
 from wflsim.figures.paper import WIDTHS_IN, styled
-from wflsim.records.columns import ENDINGS, TABLES
-from wflsim.records.folder import RunFolder
-from wflsim.records.recorder import Columns
+from wflsim.records.stored import of_variant
 from wflsim.results import Played, Results
 
 LISTED = 64
@@ -54,7 +52,7 @@ def _of(name: str, draw: Any, results: Results, wanted: Wanted, variants: Sequen
     one, chosen = _alone(name, results), shown(results, variants)
     if drawing.of == "run":
         return draw(one, wanted, chosen)
-    tables = {variant: _tables(one.folder, variant) for variant in chosen}
+    tables = {variant: of_variant(one.folder, variant) for variant in chosen}
     figure = draw(str(one.told.get("scenario", one.name)), tables, wanted.style)
     if figure is None:
         raise UserError(
@@ -72,13 +70,6 @@ def _alone(name: str, results: Results) -> Played:
             f"{', '.join(str(one.folder.path) for one in results.played[:4])}{', ...' if count > 4 else ''}"
         )
     return results.played[0]
-
-
-def _tables(folder: RunFolder, variant: str) -> dict[str, Columns]:
-    """Return table → columns of a variant, without tables in which it has nothing."""
-    there = [name for name in ENDINGS if (folder.path / f"{name}.parquet").is_file()]
-    found = {name: folder.read(name, variant=variant) for name in (*TABLES, *there)}
-    return {name: of for name, of in found.items() if name != "groups" or len(of["variant"])}
 
 
 def provenance(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from wflsim.records.columns import EVERY_TABLE, TABLES
+from wflsim.records.columns import ENDINGS, EVERY_TABLE, TABLES
 from wflsim.records.folder import RunFolder
 from wflsim.records.recorder import Columns
 
@@ -51,6 +51,13 @@ def tables(folder: RunFolder) -> dict[str, dict[str, Columns]]:
         own = {name: values[rows] for name, values in rounds.items()}
         found[variant] = {"rounds": own, "clients": Shelved(folder, "clients", variant)}
     return found
+
+
+def of_variant(folder: RunFolder, variant: str) -> dict[str, Columns]:
+    """Return table → columns of a variant, without what it did not leave behind when it ended."""
+    there = [name for name in ENDINGS if (folder.path / f"{name}.parquet").is_file()]
+    found = {name: folder.read(name, variant=variant) for name in (*TABLES, *there)}
+    return {name: of for name, of in found.items() if name in TABLES or len(of["variant"])}
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,5 @@
 """What was played in the report: the parameters of each scenario as papers list them, and the resolved scenario in full."""
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,10 +9,11 @@ from markupsafe import Markup, escape
 from ruamel.yaml import YAML
 
 from wflsim.errors import UserError
+from wflsim.figures.scenes import scene
 from wflsim.reporting.played import varied
 from wflsim.reporting.sheets import Sheet, sheet
-from wflsim.results import Results
-from wflsim.scenario.loading import parse
+from wflsim.results import Played, Results
+from wflsim.tables import grid
 from wflsim.tables.parameters import parameters
 
 SCENARIOS = 4
@@ -46,7 +46,7 @@ def settings(results: Results) -> tuple[list[Setting], list[str]]:
         Setting(
             name,
             firsts[name].name,
-            _parameters(name, firsts[name].told["resolved"], _varied(results, name)),
+            _parameters(firsts[name], name, _varied(results, name)),
             plain(firsts[name].told["resolved"]),
         )
         for name in names[:SCENARIOS]
@@ -62,9 +62,9 @@ def _varied(results: Results, name: str) -> list[str]:
     return [f"Varied: {varied(runs, keys)}. The table is that of {first}."] if keys else []
 
 
-def _parameters(name: str, resolved: object, notes: Sequence[str]) -> Sheet | None:
+def _parameters(first: Played, name: str, notes: Sequence[str]) -> Sheet | None:
     try:
-        found = parameters(parse(json.dumps(resolved), name))
+        found = parameters(scene(first))
     except UserError:
         return None
     return replace(sheet(found, f"Parameters of {name}", sortable=False), notes=notes)
@@ -85,7 +85,7 @@ def formula(text: str) -> Markup:
     >>> str(formula(r"$p_k^{\max}$")), str(formula("a < b"))
     ('<var>p</var><sub>k</sub><sup>max</sup>', 'a &lt; b')
     """
-    if len(text) < 3 or text[0] != "$" or text[-1] != "$":
+    if not grid.formula(text):
         return escape(text)
     parts: Sequence[re.Match[str]] = list(_FORMULA.finditer(text[1:-1]))
     return Markup("").join(

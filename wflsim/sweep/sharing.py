@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from wflsim.errors import UserError
-from wflsim.records.columns import ENDINGS, TABLES
+from wflsim.records.columns import TABLES
 from wflsim.records.folder import RunFolder
 from wflsim.records.recorder import Block, Recorder
+from wflsim.records.stored import of_variant
 from wflsim.simulation.run import Reached, Run, Variant, weights_file
 from wflsim.sweep.plan import Item, digest
 
@@ -88,8 +89,6 @@ def left_behind(folder: RunFolder, name: str) -> tuple[Variant, bytes] | None:
 
 def _recorder(folder: RunFolder, name: str, told: Mapping[str, Any]) -> Recorder:
     """Return the records of a variant."""
-    tables = {table: folder.read(table, variant=name) for table in TABLES}
-    there = [table for table in ENDINGS if (folder.path / f"{table}.parquet").is_file()]
-    endings = {table: folder.read(table, variant=name) for table in there}
-    some = {table: rows for table, rows in endings.items() if len(rows["variant"])}
-    return Recorder(name, [Block(told["rounds"] - 1, tables, told["events_sha256"])], some)
+    found = of_variant(folder, name)
+    tables = {table: found.pop(table) for table in TABLES}
+    return Recorder(name, [Block(told["rounds"] - 1, tables, told["events_sha256"])], found)
